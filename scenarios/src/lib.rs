@@ -1,0 +1,1 @@
+//! Every actor, workload and oracle that scenario files can name.

@@ -1,0 +1,2 @@
+//! The `stormproof` command.
+fn main() {}
