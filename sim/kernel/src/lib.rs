@@ -3,10 +3,21 @@
 //! A [`World`] is a value: it can be cloned, stepped, healed and asked. It knows no component and no
 //! scenario file; a runner gives it a plan, [`Settings`] and a seed.
 
+pub mod clock;
+pub mod disk;
+pub mod draw;
+mod event;
 pub mod fault;
+mod net;
+mod process;
+pub mod queue;
 pub mod settings;
+mod strike;
+mod syscall;
+pub mod trace;
 pub mod world;
 
 pub use fault::{FaultCount, FaultKind, FaultSpec};
 pub use settings::{DiskSettings, NetworkSettings, Settings, Span};
-pub use world::{Progress, TraceLine, World};
+pub use trace::TraceLine;
+pub use world::{Decision, Progress, World};

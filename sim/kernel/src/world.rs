@@ -1,9 +1,26 @@
-//! SKETCH of the public interface; the kernel's author replaces the bodies, the signatures stay.
+//! The simulator's heart: takes one event after the other and runs its handler to completion.
+//!
+//! Run to completion, then cut: a handler runs at once, each disk call advances its process's local time
+//! by a drawn latency, and each effect is stamped with that time. The process takes no other event before
+//! its span ends. When it dies inside its span, the effects stamped later are taken back.
 
+use crate::draw::{Draw, Identity, Purpose, Step, StreamFor, stream, within};
+use crate::event::{Event, Message};
 use crate::fault::{FaultCount, FaultKind};
+use crate::net::Net;
+use crate::process::{CellBox, Node, Process};
+use crate::queue::Queue;
 use crate::settings::Settings;
-use contract::{Observed, ProcessId, Time, plan::Plan};
+use crate::strike::Slot;
+use crate::syscall::Scope;
+use crate::trace::{Record, Trace, TraceLine, What};
+use contract::cell::Stop;
+use contract::plan::Plan;
+use contract::time::nanos;
+use contract::{Halt, Mark, NodeId, Observed, ProcessId, Time};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Why [`World::run_until`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,87 +31,531 @@ pub enum Progress {
     Idle,
 }
 
+/// A departure from the quiet run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// When, in true virtual time.
+    pub at: u64,
+    /// The fault slot that decided.
+    pub slot: u32,
+    /// The node that was struck, or the sending node of a message.
+    pub node: NodeId,
+    /// For messages, the path of causes that keys the choice; for strikes the number of the occurrence.
+    pub key: u64,
+    /// Whether a message met it, rather than an occurrence beginning.
+    pub message: bool,
+}
+
 /// A whole simulated cluster as a value.
 #[derive(Clone)]
 pub struct World {
-    _plan: Arc<Plan>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) seed: u64,
+    pub(crate) draw: Draw,
+    pub(crate) now: u64,
+    pub(crate) queue: Queue<Event>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) processes: Vec<Process>,
+    /// Node of each process: kept apart, since sending reads nothing else of the receiver.
+    pub(crate) node_of: Vec<NodeId>,
+    pub(crate) net: Net,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) counts: Vec<FaultCount>,
+    /// Whether faults still happen; healing ends them for good.
+    pub(crate) storm: bool,
+    pub(crate) marks: VecDeque<Observed>,
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) choices: BTreeMap<&'static str, (u64, u64)>,
+    pub(crate) trace: Trace,
+    deliveries: u64,
+    scratch: Vec<u8>,
 }
 
 impl World {
     /// A cluster that is about to boot.
     pub fn new(plan: Arc<Plan>, settings: &Settings, seed: u64) -> World {
-        let _ = (settings, seed);
-        World { _plan: plan }
+        let node_of: Vec<NodeId> = plan.processes.iter().map(|process| process.node).collect();
+        let mut world = World {
+            draw: Draw::new(seed),
+            seed,
+            now: 0,
+            queue: Queue::default(),
+            nodes: plan.nodes.iter().map(|_| Node::new(settings.disk.capacity)).collect(),
+            processes: plan.processes.iter().map(|p| Process::new(p.node, Arc::clone(&p.blueprint))).collect(),
+            node_of,
+            net: Net::new(&settings.network),
+            slots: settings.faults.iter().map(|_| Slot::default()).collect(),
+            counts: vec![FaultCount::default(); settings.faults.len()],
+            storm: true,
+            marks: VecDeque::new(),
+            decisions: Vec::new(),
+            choices: BTreeMap::new(),
+            trace: Trace::new(settings.trace_capacity, settings.narrate),
+            deliveries: 0,
+            scratch: Vec::with_capacity(256),
+            settings: Arc::new(settings.clone()),
+            plan,
+        };
+        for process in 0..world.processes.len() as u32 {
+            // Machines are never switched on in the same nanosecond.
+            let at = within(world.draw.bits(Identity::boot(process, 0), Purpose::Restart), 0, 1_000_000);
+            world.queue.push(at, Event::Boot { process: ProcessId(process), after: 0 });
+        }
+        world.schedule_first_strikes();
+        world
     }
+
+    /// What runs in it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// True virtual time since the start.
     pub fn now(&self) -> Time {
-        Time::ZERO
+        Time(self.now)
     }
-    /// Handles one event; its number, or `None` when nothing is left.
+
+    /// Handles one event; its number, or `None` when nothing is left to happen.
     pub fn step(&mut self) -> Option<u64> {
-        None
+        let before = self.trace.events();
+        loop {
+            let (time, place) = self.queue.pop()?;
+            assert!(time >= self.now, "time never goes back");
+            let Some(event) = self.queue.take(place) else { continue };
+            self.now = time;
+            self.dispatch(event);
+            if self.trace.events() > before {
+                return Some(self.trace.events());
+            }
+        }
     }
+
     /// Handles every event up to and including `limit`, then stands at `limit`.
     pub fn run_until(&mut self, limit: Time) -> Progress {
-        let _ = limit;
+        while let Some(time) = self.queue.next_time() {
+            if time > limit.0 {
+                self.now = self.now.max(limit.0);
+                return Progress::Reached;
+            }
+            let Some((time, place)) = self.queue.pop() else { break };
+            if let Some(event) = self.queue.take(place) {
+                self.now = time;
+                self.dispatch(event);
+            }
+        }
+        self.now = self.now.max(limit.0);
         Progress::Idle
     }
-    /// Ends every fault for good, repairs links, clocks and disks, resumes and restarts what is down.
-    pub fn heal(&mut self) {}
+
+    /// Handles events until `count` messages have been delivered in all, or nothing is left.
+    pub fn run_deliveries(&mut self, count: u64) {
+        while self.deliveries < count {
+            let Some((time, place)) = self.queue.pop() else { break };
+            if let Some(event) = self.queue.take(place) {
+                self.now = time;
+                self.dispatch(event);
+            }
+        }
+    }
+
+    /// Whether nothing is left to happen.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Moves out the marks that can no longer be cut, in the order of their times.
     pub fn take_marks(&mut self, into: &mut Vec<Observed>) {
-        into.clear();
+        while self.marks.front().is_some_and(|mark| mark.at.0 <= self.now) {
+            into.extend(self.marks.pop_front());
+        }
     }
+
     /// A hash over every event so far: equal runs have equal fingerprints after each step.
     pub fn fingerprint(&self) -> u64 {
-        0
+        self.trace.fingerprint()
     }
+
     /// Events handled so far.
     pub fn events(&self) -> u64 {
-        0
+        self.trace.events()
     }
+
     /// Messages delivered to handlers so far.
     pub fn deliveries(&self) -> u64 {
-        0
+        self.deliveries
     }
+
     /// For each kind in the settings: asked and fired.
     pub fn fault_counts(&self) -> Vec<(FaultKind, FaultCount)> {
-        Vec::new()
+        let mut by_kind: BTreeMap<FaultKind, FaultCount> = BTreeMap::new();
+        for (spec, count) in self.settings.faults.iter().zip(&self.counts) {
+            let sum = by_kind.entry(spec.kind).or_default();
+            sum.asked += count.asked;
+            sum.fired += count.fired;
+        }
+        by_kind.into_iter().collect()
     }
-    /// The departures from the quiet run so far, as lines.
-    pub fn decisions(&self) -> Vec<String> {
-        Vec::new()
+
+    /// For each choice site met: how often it was asked and said yes.
+    pub fn choice_counts(&self) -> &BTreeMap<&'static str, (u64, u64)> {
+        &self.choices
     }
-    /// The last events, oldest first, as text: `time  process  what`. With `narrate`, messages in full.
-    pub fn trace(&self) -> Vec<TraceLine> {
-        Vec::new()
-    }
+
     /// An actor's state for people; `None` while it is down.
     pub fn inspect(&self, process: ProcessId) -> Option<String> {
-        let _ = process;
-        None
+        self.processes.get(process.0 as usize)?.cell.as_ref().map(|cell| cell.0.inspect())
     }
-    /// What every process and link waits for now, for a liveness report.
-    pub fn waiting(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
 
-/// One event of the trace, its fields apart, so that two runs can be compared field by field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceLine {
-    /// The event's number.
-    pub event: u64,
-    /// When, in true virtual time.
-    pub at: Time,
-    /// The process that handled it, by name.
-    pub process: String,
-    /// What it was: `deliver`, `timer`, `boot`, `crash` ...
-    pub what: &'static str,
-    /// The other party, protocol, payload digest or text.
-    pub detail: String,
-    /// The event that caused it; 0 for none.
-    pub cause: u64,
-    /// The fingerprint after it.
-    pub fingerprint: u64,
+    /// Every visible file of a node: path, length in bytes, and whether nothing of it waits for a sync.
+    pub fn files(&self, node: NodeId) -> Vec<(String, u64, bool)> {
+        self.nodes.get(node.0 as usize).map(|node| node.disk.survey()).unwrap_or_default()
+    }
+
+    /// The visible contents of a file, for whoever inspects a world from outside.
+    pub fn read_file(&self, node: NodeId, path: &str) -> Option<Vec<u8>> {
+        let disk = &self.nodes.get(node.0 as usize)?.disk;
+        let ino = disk.resolve(path).ok()?;
+        let mut bytes = vec![0; disk.len(ino).ok()?];
+        disk.read(ino, 0, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// What every process that does not simply run waits for, for a liveness report.
+    pub fn waiting(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (process, plan) in self.processes.iter().zip(&self.plan.processes) {
+            let name = &plan.name;
+            if !process.is_up() {
+                lines.push(format!("{name} is down after incarnation {}", process.incarnation));
+            } else if process.busy_until > self.now {
+                let until = Time(process.busy_until);
+                lines.push(format!("{name} is busy or paused until {until}, {} events wait", process.mailbox.len()));
+            }
+        }
+        for cut in &self.net.cuts {
+            let target = &self.plan.nodes[cut.target.0 as usize].name;
+            lines.push(format!("{target} is cut off ({})", cut.kind.name()));
+        }
+        lines
+    }
+
+    /// The departures from the quiet run so far.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// A decision in words.
+    pub fn describe(&self, decision: &Decision) -> String {
+        let kind = self.settings.faults[decision.slot as usize].kind.name();
+        let node = &self.plan.nodes[decision.node.0 as usize].name;
+        let at = Time(decision.at);
+        if decision.message {
+            format!("{at} {kind} meets message {:016x} from {node}", decision.key)
+        } else {
+            format!("{at} {kind} #{} strikes {node}", decision.key)
+        }
+    }
+
+    /// The last events, oldest first.
+    pub fn trace(&self) -> Vec<TraceLine> {
+        self.trace.records().map(|record| self.line(record)).collect()
+    }
+
+    /// The last `count` events, oldest first.
+    pub fn last_events(&self, count: usize) -> Vec<TraceLine> {
+        let skip = self.trace.records().count().saturating_sub(count);
+        self.trace.records().skip(skip).map(|record| self.line(record)).collect()
+    }
+
+    fn line(&self, record: &Record) -> TraceLine {
+        let process_name = |id: u32| self.plan.processes.get(id as usize).map_or("nobody", |p| &p.name);
+        let (process, detail) = match record.what {
+            What::Strike | What::Relief => {
+                let kind = self.settings.faults[record.other as usize].kind.name();
+                (self.plan.nodes[record.subject as usize].name.clone(), kind.to_owned())
+            }
+            What::Deliver | What::Drop | What::Refuse => {
+                let from = process_name(record.other);
+                let detail = format!("from {from} protocol {:08x} digest {:016x}", record.tag, record.digest);
+                (process_name(record.subject).to_owned(), detail)
+            }
+            _ => (process_name(record.subject).to_owned(), format!("#{}", record.tag)),
+        };
+        let texts: Vec<&str> = self.trace.texts(record.event).collect();
+        TraceLine {
+            event: record.event,
+            at: Time(record.at),
+            process,
+            what: record.what.word(),
+            detail: if texts.is_empty() { detail } else { format!("{detail}: {}", texts.join("; ")) },
+            cause: record.cause,
+            fingerprint: record.fingerprint,
+        }
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => self.arrive(message),
+            Event::Alarm { process, incarnation, .. } => {
+                let it = &self.processes[process.0 as usize];
+                if it.incarnation == incarnation && it.is_up() {
+                    if self.must_wait(process) { self.park(process, event) } else { self.handle(event) }
+                }
+            }
+            Event::Boot { process, after } => self.boot(process, after),
+            Event::Wake(process) => self.wake(process),
+            Event::Strike(slot) => self.strike(slot as usize),
+            Event::Relief(slot) => self.relieve(slot as usize),
+        }
+    }
+
+    fn arrive(&mut self, message: Message) {
+        let to = message.to;
+        if !self.net.cuts.is_empty() {
+            let (a, b) = (self.node_of[message.from.0 as usize], self.node_of[to.0 as usize]);
+            if let Some(slot) = self.net.cut_between(a, b).filter(|_| a != b) {
+                self.meets(slot, a, message.identity);
+                return self.lose(&message);
+            }
+        }
+        if let Some(slot) = message.copied_by {
+            self.counts[slot as usize].fired += 1;
+        }
+        if !self.processes[to.0 as usize].is_up() {
+            return self.lose(&message);
+        }
+        if self.must_wait(to) {
+            self.park(to, Event::Message(message));
+        } else {
+            self.handle(Event::Message(message));
+        }
+    }
+
+    pub(crate) fn lose(&mut self, message: &Message) {
+        let tag = message.payload.protocol().0;
+        self.trace.record(What::Drop, self.now, message.cause, message.to.0, message.from.0, tag, message.identity.0);
+    }
+
+    #[inline]
+    fn must_wait(&self, process: ProcessId) -> bool {
+        let it = &self.processes[process.0 as usize];
+        it.busy_until > self.now || !it.mailbox.is_empty()
+    }
+
+    fn park(&mut self, process: ProcessId, event: Event) {
+        let it = &mut self.processes[process.0 as usize];
+        it.mailbox.push_back(event);
+        if !it.waking {
+            it.waking = true;
+            self.queue.push(it.busy_until.max(self.now), Event::Wake(process));
+        }
+    }
+
+    fn wake(&mut self, process: ProcessId) {
+        let it = &mut self.processes[process.0 as usize];
+        it.waking = false;
+        if it.busy_until <= self.now
+            && it.is_up()
+            && let Some(event) = it.mailbox.pop_front()
+        {
+            self.handle(event);
+        }
+        let it = &mut self.processes[process.0 as usize];
+        if !it.mailbox.is_empty() && !it.waking {
+            it.waking = true;
+            self.queue.push(it.busy_until.max(self.now), Event::Wake(process));
+        }
+    }
+
+    /// Runs the handler of a message or an alarm for a process that is up and free.
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => self.deliver(message),
+            Event::Alarm { process, alarm, cause, identity, .. } => {
+                let it = &mut self.processes[process.0 as usize];
+                let Some(mut cell) = it.cell.take() else { return };
+                if !cell.0.is_live(alarm) {
+                    it.cell = Some(cell);
+                    return;
+                }
+                let event = self.trace.record(What::Timer, self.now, cause, process.0, 0, alarm.slot, identity.0);
+                let mut scope = Scope::new(self, process, event, identity);
+                let result = cell.0.fire(alarm, &mut scope).map(|_| ());
+                let local = scope.end();
+                self.finish(process, cell, local, result);
+            }
+            _ => unreachable!("only messages and alarms have handlers"),
+        }
+    }
+
+    fn deliver(&mut self, message: Message) {
+        let Message { from, to, cause, identity, payload, .. } = message;
+        let Some(mut cell) = self.processes[to.0 as usize].cell.take() else { return };
+        let protocol = payload.protocol();
+        let mut bytes = std::mem::take(&mut self.scratch);
+        bytes.clear();
+        if let Err(error) = payload.encode(&mut bytes) {
+            panic!("a message of {} cannot be encoded ({error}): {payload:?}", payload.name());
+        }
+        let event = self.trace.record(What::Deliver, self.now, cause, to.0, from.0, protocol.0, xxh3_64(&bytes));
+        if self.trace.narrates() {
+            self.trace.narrate(format!("{} {payload:?}", payload.name()));
+        }
+        self.deliveries += 1;
+        let as_bytes = self.settings.codec_sample != 0 && identity.0.is_multiple_of(self.settings.codec_sample);
+        let mut scope = Scope::new(self, to, event, identity);
+        let result = if as_bytes {
+            cell.0.deliver_bytes(from, protocol, &bytes, &mut scope)
+        } else {
+            cell.0.deliver(from, payload, &mut scope)
+        };
+        let local = scope.end();
+        self.scratch = bytes;
+        self.finish(to, cell, local, result);
+    }
+
+    #[inline]
+    fn finish(&mut self, process: ProcessId, cell: CellBox, local: u64, result: Result<(), Stop>) {
+        let it = &mut self.processes[process.0 as usize];
+        it.busy_until = local;
+        match result {
+            Ok(()) => it.cell = Some(cell),
+            Err(Stop::Refused(refused)) => {
+                it.cell = Some(cell);
+                self.trace.record(What::Refuse, self.now, self.trace.events(), process.0, process.0, 0, 0);
+                if self.trace.narrates() {
+                    self.trace.narrate(format!("{refused:?}"));
+                }
+            }
+            Err(Stop::Halt(halt)) => self.halt(process, local, &halt),
+        }
+    }
+
+    /// A process ended itself at the end of its span; its supervisor will start it again.
+    fn halt(&mut self, process: ProcessId, local: u64, halt: &Halt) {
+        let incarnation = self.processes[process.0 as usize].incarnation;
+        let event = self.trace.record(What::Halt, self.now, self.trace.events(), process.0, 0, incarnation, 0);
+        if self.trace.narrates() {
+            self.trace.narrate(halt.reason.clone());
+        }
+        let mark = Mark::new("system.exit").with("reason", "halt").with("why", halt.reason.as_str());
+        self.state(process, local, event, mark);
+        self.release(process);
+        let (least, most) = (nanos(self.settings.restart.least), nanos(self.settings.restart.most));
+        let wait = within(self.draw.bits(Identity::boot(process.0, incarnation), Purpose::Restart), least, most);
+        self.queue.push(local + wait, Event::Boot { process, after: incarnation });
+    }
+
+    /// Ends an incarnation's hold on everything but its effects.
+    pub(crate) fn release(&mut self, process: ProcessId) {
+        let it = &mut self.processes[process.0 as usize];
+        it.cell = None;
+        it.mailbox.clear();
+        let node = &mut self.nodes[it.node.0 as usize];
+        for handle in it.handles.drain(..).flatten() {
+            node.disk.unpin(handle.ino);
+        }
+    }
+
+    fn boot(&mut self, process: ProcessId, after: u32) {
+        let it = &mut self.processes[process.0 as usize];
+        if it.is_up() || it.incarnation != after {
+            return;
+        }
+        let node = &mut self.nodes[it.node.0 as usize];
+        let not_before = node.paused_until.max(node.off_until).max(it.busy_until);
+        if not_before > self.now {
+            return self.queue.push(not_before, Event::Boot { process, after });
+        }
+        if node.off {
+            node.off = false;
+            node.boot += 1;
+            node.clock.boot(self.now);
+        }
+        let pid = self.free_pid(process);
+        let it = &mut self.processes[process.0 as usize];
+        it.incarnation += 1;
+        it.pid = pid;
+        it.started = self.now;
+        it.last_now = 0;
+        it.busy_until = self.now;
+        it.rng = stream(self.seed, StreamFor::Process, (u64::from(process.0) << 24) | u64::from(it.incarnation));
+        let identity = Identity::boot(process.0, it.incarnation);
+        let blueprint = Arc::clone(&it.blueprint);
+        let incarnation = it.incarnation;
+        let event = self.trace.record(What::Boot, self.now, 0, process.0, 0, incarnation, identity.0);
+        self.state(process, self.now, event, Mark::new("system.boot"));
+        let mut scope = Scope::new(self, process, event, identity);
+        let result = blueprint.boot(&mut scope);
+        let local = scope.end();
+        match result {
+            Ok(cell) => self.finish(process, CellBox(cell), local, Ok(())),
+            Err(halt) => {
+                self.processes[process.0 as usize].busy_until = local;
+                self.halt(process, local, &halt);
+            }
+        }
+    }
+
+    fn free_pid(&mut self, process: ProcessId) -> contract::Pid {
+        let node = self.node_of[process.0 as usize];
+        loop {
+            let pid = self.nodes[node.0 as usize].allocate_pid();
+            let mut others = self.plan.on_node(node);
+            if !others
+                .any(|other| self.processes[other.0 as usize].is_up() && self.processes[other.0 as usize].pid == pid)
+            {
+                return pid;
+            }
+        }
+    }
+
+    /// Files a mark in the order of its stamp.
+    pub(crate) fn state(&mut self, process: ProcessId, at: u64, event: u64, mark: Mark) {
+        if self.trace.narrates() {
+            self.trace.narrate(mark.to_string());
+        }
+        let incarnation = self.processes[process.0 as usize].incarnation;
+        let observed = Observed { at: Time(at), process, incarnation, event, mark };
+        let behind = self.marks.iter().rev().take_while(|other| other.at.0 > at).count();
+        self.marks.insert(self.marks.len() - behind, observed);
+    }
+
+    /// Counts a fault that met a message, and logs the decision.
+    pub(crate) fn meets(&mut self, slot: usize, node: NodeId, message: Identity) {
+        self.counts[slot].fired += 1;
+        self.decisions.push(Decision { at: self.now, slot: slot as u32, node, key: message.0, message: true });
+    }
+
+    /// Puts a message on its way from `from`, at its sender's local time.
+    #[inline]
+    pub(crate) fn send(&mut self, mut message: Message) {
+        let from = self.node_of[message.from.0 as usize];
+        let Some(&to) = self.node_of.get(message.to.0 as usize) else { return self.lose(&message) };
+        if from == to || self.net.is_quiet() {
+            let delay = self.net.latency(&self.draw, message.identity, from == to);
+            return self.queue.push(message.sent + delay, Event::Message(message));
+        }
+        let journey = self.net.journey(&self.draw, message.identity, from, to);
+        for &slot in &journey.struck {
+            // A late copy counts as fired when it arrives.
+            if self.settings.faults[slot].kind == FaultKind::LateReplay {
+                message.copied_by = Some(slot as u32);
+            } else {
+                self.meets(slot, from, message.identity);
+            }
+        }
+        let late = message.copied_by.take();
+        if let Some(delay) = journey.again {
+            let mut copy = message.clone();
+            copy.identity = copy.identity.then(Step::Copy, 0, 0);
+            copy.copied_by = late;
+            self.queue.push(message.sent + delay, Event::Message(copy));
+        }
+        match journey.arrives {
+            Some(delay) => self.queue.push(message.sent + delay, Event::Message(message)),
+            None => self.lose(&message),
+        }
+    }
 }

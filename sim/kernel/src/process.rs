@@ -1,0 +1,142 @@
+//! What a world keeps of each process and node.
+
+use crate::clock::Clock;
+use crate::disk::{FileSystem, Ino};
+use crate::draw::{StreamFor, stream};
+use crate::event::Event;
+use contract::cell::{Blueprint, Cell};
+use contract::{NodeId, Pid};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A running actor that can be copied with its world.
+pub struct CellBox(pub Box<dyn Cell>);
+
+impl Clone for CellBox {
+    fn clone(&self) -> Self {
+        CellBox(self.0.clone_cell())
+    }
+}
+
+/// An open file of one incarnation.
+#[derive(Clone, Copy, Debug)]
+pub struct Handle {
+    /// The file.
+    pub ino: Ino,
+    /// Whether it may be changed through this handle.
+    pub writable: bool,
+}
+
+/// One process slot.
+#[derive(Clone)]
+pub struct Process {
+    /// Where it runs.
+    pub node: NodeId,
+    /// Counts its starts; 0 before the first.
+    pub incarnation: u32,
+    /// The running actor; `None` while it is down.
+    pub cell: Option<CellBox>,
+    /// End of the span of its last handler: it takes no event before.
+    pub busy_until: u64,
+    /// Whether a wake-up for the end of the span is scheduled.
+    pub waking: bool,
+    /// What arrived while it was busy or paused.
+    pub mailbox: VecDeque<Event>,
+    /// Its random stream.
+    pub rng: ChaCha8Rng,
+    /// Its open files.
+    pub handles: Vec<Option<Handle>>,
+    /// Its number on its node.
+    pub pid: Pid,
+    /// When this incarnation started, in true time.
+    pub started: u64,
+    /// The last monotonic reading it got: readings never go back.
+    pub last_now: u64,
+    /// How to start it.
+    pub blueprint: Arc<dyn Blueprint>,
+}
+
+impl Process {
+    /// A process that was never started.
+    pub fn new(node: NodeId, blueprint: Arc<dyn Blueprint>) -> Process {
+        Process {
+            node,
+            incarnation: 0,
+            cell: None,
+            busy_until: 0,
+            waking: false,
+            mailbox: VecDeque::new(),
+            rng: stream(0, StreamFor::Process, 0),
+            handles: Vec::new(),
+            pid: Pid(0),
+            started: 0,
+            last_now: 0,
+            blueprint,
+        }
+    }
+
+    /// Whether it runs.
+    #[inline]
+    pub fn is_up(&self) -> bool {
+        self.cell.is_some()
+    }
+}
+
+/// A machine.
+#[derive(Clone)]
+pub struct Node {
+    /// Its disk.
+    pub disk: FileSystem,
+    /// Its clocks.
+    pub clock: Clock,
+    /// Changes at each boot.
+    pub boot: u64,
+    /// The next process number to give out.
+    pub next_pid: u32,
+    /// What is wrong with the disk now.
+    pub ailments: Ailments,
+    /// Paused until then.
+    pub paused_until: u64,
+    /// Without power; the next boot of a process boots the machine.
+    pub off: bool,
+    /// Without power until then.
+    pub off_until: u64,
+}
+
+/// The disk faults in force on a node, with their slots.
+#[derive(Clone, Debug, Default)]
+pub struct Ailments {
+    /// Full: the slot, and the bytes that still fit.
+    pub full: Option<(usize, u64)>,
+    /// Reads and writes fail: slot and probability.
+    pub error: Option<(usize, u32)>,
+    /// Syncs fail: slot and probability.
+    pub sync: Option<(usize, u32)>,
+}
+
+/// Process numbers are given out from 2 and start again after this many, as a small `pid_max` would.
+pub const PID_MAX: u32 = 4_096;
+
+impl Node {
+    /// A machine that has just been switched on.
+    pub fn new(capacity: u64) -> Node {
+        Node {
+            disk: FileSystem::new(capacity),
+            clock: Clock::default(),
+            boot: 1,
+            next_pid: 2,
+            ailments: Ailments::default(),
+            paused_until: 0,
+            off: false,
+            off_until: 0,
+        }
+    }
+
+    /// The next process number; the caller makes sure that it is not in use.
+    pub fn allocate_pid(&mut self) -> Pid {
+        let pid = Pid(self.next_pid);
+        self.next_pid = if self.next_pid >= PID_MAX { 2 } else { self.next_pid + 1 };
+        pid
+    }
+}

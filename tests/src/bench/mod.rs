@@ -1,0 +1,4 @@
+//! The benchmark workloads as ordinary actors over the public contract.
+
+pub mod pingpong;
+pub mod quorum;

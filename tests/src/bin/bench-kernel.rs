@@ -1,0 +1,157 @@
+//! Stormproof's contestant in `make bench`: the workloads of `tests/peers`, trace and fingerprint on.
+//!
+//! One JSON line on standard output, like every contestant's.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // a benchmark reads the clock
+
+use contract::{Duration, NodeId, ProcessId, Time};
+use kernel::{DiskSettings, NetworkSettings, Progress, Settings, Span, World};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+use support::bench::{pingpong, quorum};
+
+const USAGE: &str = "usage: bench-kernel pingpong|quorum-log|short [--nodes N] [--outstanding K] \
+                     [--deliveries N] [--appends N] [--runs N] [--seed S] [--no-disk]";
+
+struct Options {
+    workload: String,
+    nodes: u32,
+    outstanding: u32,
+    deliveries: u64,
+    appends: u64,
+    runs: u64,
+    seed: u64,
+}
+
+/// What one contestant reports.
+struct Report {
+    units: u64,
+    nanos: u128,
+    checksum: u64,
+}
+
+fn options() -> Result<Options, String> {
+    let mut args = std::env::args().skip(1);
+    let workload = args.next().ok_or(USAGE)?;
+    let mut options =
+        Options { workload, nodes: 64, outstanding: 1, deliveries: 1_000_000, appends: 100_000, runs: 200, seed: 1 };
+    while let Some(flag) = args.next() {
+        if flag == "--no-disk" {
+            return Err("bench-kernel always runs with its disk".into());
+        }
+        let value =
+            args.next().and_then(|text| text.parse::<u64>().ok()).ok_or(format!("{flag} wants a number\n{USAGE}"))?;
+        match flag.as_str() {
+            "--nodes" => options.nodes = value as u32,
+            "--outstanding" => options.outstanding = value as u32,
+            "--deliveries" => options.deliveries = value,
+            "--appends" => options.appends = value,
+            "--runs" => options.runs = value,
+            "--seed" => options.seed = value,
+            _ => return Err(format!("unknown flag {flag}\n{USAGE}")),
+        }
+    }
+    Ok(options)
+}
+
+fn settings(latency: Span) -> Settings {
+    Settings {
+        network: NetworkSettings { latency, local: Span::micros(5, 50) },
+        disk: DiskSettings {
+            read: Span::micros(50, 500),
+            write: Span::micros(50, 500),
+            sync: Span::micros(50, 500),
+            capacity: 1 << 40,
+        },
+        ..Settings::default()
+    }
+}
+
+fn run_pingpong(options: &Options, deliveries: u64, seed: u64) -> World {
+    let plan = Arc::new(pingpong::plan(options.nodes, options.outstanding));
+    let mut world = World::new(plan, &settings(Span::millis(1, 10)), seed);
+    world.run_deliveries(deliveries);
+    world
+}
+
+fn bench_pingpong(options: &Options) -> Result<Report, String> {
+    let start = Instant::now();
+    let world = run_pingpong(options, options.deliveries, options.seed);
+    let nanos = start.elapsed().as_nanos();
+    if world.deliveries() != options.deliveries {
+        return Err(format!("{} deliveries instead of {}", world.deliveries(), options.deliveries));
+    }
+    Ok(Report { units: world.deliveries(), nanos, checksum: world.fingerprint() })
+}
+
+fn bench_short(options: &Options) -> Result<Report, String> {
+    let deliveries = options.deliveries.min(1_000);
+    let mut checksum = 0;
+    let start = Instant::now();
+    for run in 0..options.runs {
+        let world = run_pingpong(options, deliveries, options.seed + run);
+        if world.deliveries() != deliveries {
+            return Err("a short run ended early".into());
+        }
+        checksum ^= world.fingerprint();
+    }
+    Ok(Report { units: options.runs, nanos: start.elapsed().as_nanos(), checksum })
+}
+
+fn bench_quorum(options: &Options) -> Result<Report, String> {
+    let start = Instant::now();
+    let mut world = World::new(Arc::new(quorum::plan(options.appends)), &settings(Span::millis(1, 10)), options.seed);
+    let (mut marks, mut limit, mut crashes) = (Vec::new(), Time::ZERO, 0);
+    loop {
+        limit = limit + Duration::from_millis(5);
+        let progress = world.run_until(limit);
+        marks.clear();
+        world.take_marks(&mut marks);
+        for mark in marks.iter().filter(|seen| seen.mark.kind == "bench.answered") {
+            if mark.mark.number("count") < Some(options.appends) {
+                crashes += 1;
+                world.crash(ProcessId(1 + crashes % 2), Duration::from_millis(20));
+            }
+        }
+        if progress == Progress::Idle && world.is_idle() {
+            break;
+        }
+    }
+    let nanos = start.elapsed().as_nanos();
+    let wanted = (options.appends - 1) / quorum::MARK_EVERY;
+    if u64::from(crashes) != wanted {
+        return Err(format!("{crashes} crashes instead of {wanted}"));
+    }
+    let logs: Vec<_> = (0..3).map(|node| world.read_file(NodeId(node), quorum::LOG)).collect();
+    let bytes = options.appends as usize * quorum::RECORD_BYTES;
+    if logs.iter().any(|log| log != &logs[0]) || logs[0].as_ref().map(Vec::len) != Some(bytes) {
+        return Err("the replicas' logs differ or are incomplete".into());
+    }
+    Ok(Report { units: options.appends, nanos, checksum: world.fingerprint() })
+}
+
+fn main() -> ExitCode {
+    let report = options().and_then(|options| {
+        let report = match options.workload.as_str() {
+            "pingpong" => bench_pingpong(&options),
+            "short" => bench_short(&options),
+            "quorum-log" => bench_quorum(&options),
+            other => Err(format!("unknown workload {other}\n{USAGE}")),
+        };
+        report.map(|report| (options, report))
+    });
+    match report {
+        Ok((options, Report { units, nanos, checksum })) => {
+            println!(
+                r#"{{"program":"stormproof","workload":"{}","nodes":{},"outstanding":{},"units":{units},"nanos":{nanos},"checksum":"{checksum:016x}"}}"#,
+                options.workload, options.nodes, options.outstanding
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("bench-kernel: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
