@@ -1,8 +1,8 @@
 //! The one place where values become bytes: messages, network frames, log records.
 //!
 //! The encoding is bincode 2 (little endian, variable-length integers), behind this module only. Every
-//! decoder takes untrusted bytes: it never panics, never allocates what a length field claims, and says
-//! what is wrong. Layouts are pinned by golden-bytes tests, so that a symmetric mistake is seen.
+//! decoder takes untrusted bytes: it never panics, never allocates more than [`BODY_MAX`] for what a short
+//! input claims, and says what is wrong. Layouts are pinned by golden-bytes tests, so that a symmetric mistake is seen.
 
 use crate::address::ProcessId;
 use crate::message::Protocol;
@@ -50,14 +50,19 @@ impl fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
-fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<BODY_MAX>()
+/// bincode's limit counts decoded widths: one byte may stand for a `u128`.
+const CLAIM_PER_BYTE: usize = 16;
+/// Inputs up to this many bytes are decoded under the smaller limit.
+const SHORT_INPUT: usize = BODY_MAX / CLAIM_PER_BYTE;
+
+fn limited<const CLAIMS: usize>() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<CLAIMS>()
 }
 
 /// Appends the encoding of `value` to `out`; on an error `out` is as before.
 pub fn encode_into<T: Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = out.len();
-    let result = bincode::serde::encode_into_writer(value, VecWriter(out), config());
+    let result = bincode::serde::encode_into_writer(value, VecWriter(out), bincode::config::standard());
     let failure = match result {
         Ok(()) if out.len() - start <= BODY_MAX => return Ok(()),
         Ok(()) => CodecError::TooLong,
@@ -74,13 +79,19 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     Ok(out)
 }
 
-/// The value that `bytes` encode, all of them.
+/// The value that `bytes` encode, all of them. `T` holds no sequence of empty values (`Vec<()>`): its
+/// length costs the sender nothing, so nothing would bound the work.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > BODY_MAX {
         return Err(CodecError::TooLong);
     }
-    let (value, used) =
-        bincode::serde::decode_from_slice(bytes, config()).map_err(|error| CodecError::Invalid(error.to_string()))?;
+    // The limit has to be a constant; two of them keep the claims that a short input may make small.
+    let decoded = if bytes.len() <= SHORT_INPUT {
+        bincode::serde::decode_from_slice(bytes, limited::<{ SHORT_INPUT * CLAIM_PER_BYTE }>())
+    } else {
+        bincode::serde::decode_from_slice(bytes, limited::<{ BODY_MAX * CLAIM_PER_BYTE }>())
+    };
+    let (value, used) = decoded.map_err(|error| CodecError::Invalid(error.to_string()))?;
     if used == bytes.len() {
         Ok(value)
     } else {
@@ -91,7 +102,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
 struct VecWriter<'a>(&'a mut Vec<u8>);
 
 impl bincode::enc::write::Writer for VecWriter<'_> {
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        // Most writes are one byte (tags, small numbers, byte arrays): no call for those.
+        if let [byte] = bytes {
+            self.0.push(*byte);
+            return Ok(());
+        }
         self.0.extend_from_slice(bytes);
         Ok(())
     }
@@ -179,7 +196,10 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// Appends a log record to `out`: body length (4, little endian), xxh3-64 of length and body (8), body.
 pub fn write_record(body: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
-    if body.len() > BODY_MAX || body.is_empty() {
+    if body.is_empty() {
+        return Err(CodecError::Invalid("a log record has at least one byte".to_owned()));
+    }
+    if body.len() > BODY_MAX {
         return Err(CodecError::TooLong);
     }
     let len = (body.len() as u32).to_le_bytes();
@@ -199,6 +219,7 @@ pub enum RecordAt<'a> {
     /// No whole record is here; whether one follows says tail from middle.
     Damaged {
         /// Offset of the next whole record, if any: then this is rot in the middle, not a torn tail.
+        /// A damaged record whose own body holds an encoded record shows that one.
         resumes_at: Option<usize>,
     },
 }

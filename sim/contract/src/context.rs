@@ -28,6 +28,26 @@ impl<'c, A: Actor> Context<'c, A> {
     }
 
     /// The address at which this actor accepts `M`; checked by the compiler.
+    ///
+    /// ```
+    /// # contract::inbox! { pub enum Inbox { Greeted(Hello) } }
+    /// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Hello;
+    /// # contract::message!(Hello = "doc.hello/1");
+    /// fn own_address<A: contract::Actor<Inbox = Inbox>>(ctx: &contract::Context<'_, A>) -> contract::Addr<Hello> {
+    ///     ctx.addr()
+    /// }
+    /// ```
+    /// An actor whose inbox has no such variant cannot give out the address:
+    /// ```compile_fail,E0277
+    /// # contract::inbox! { pub enum Inbox { Greeted(Hello) } }
+    /// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Hello;
+    /// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Bye;
+    /// # contract::message!(Hello = "doc.hello/1");
+    /// # contract::message!(Bye = "doc.bye/1");
+    /// fn own_address<A: contract::Actor<Inbox = Inbox>>(ctx: &contract::Context<'_, A>) -> contract::Addr<Bye> {
+    ///     ctx.addr()
+    /// }
+    /// ```
     pub fn addr<M: Message>(&self) -> Addr<M>
     where
         A::Inbox: From<M>,
@@ -63,6 +83,26 @@ impl<'c, A: Actor> Context<'c, A> {
     }
 
     /// Sends `message`. It may be lost, duplicated, delayed and reordered; see [`crate::calls`].
+    ///
+    /// ```
+    /// # use contract::{Actor, Addr, Context};
+    /// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Hello;
+    /// # contract::message!(Hello = "doc.hello/1");
+    /// fn greet<A: Actor>(to: Addr<Hello>, ctx: &mut Context<'_, A>) {
+    ///     ctx.send(to, Hello);
+    /// }
+    /// ```
+    /// A message that the receiver does not accept does not compile:
+    /// ```compile_fail,E0308
+    /// # use contract::{Actor, Addr, Context};
+    /// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Hello;
+    /// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Bye;
+    /// # contract::message!(Hello = "doc.hello/1");
+    /// # contract::message!(Bye = "doc.bye/1");
+    /// fn greet<A: Actor>(to: Addr<Hello>, ctx: &mut Context<'_, A>) {
+    ///     ctx.send(to, Bye);
+    /// }
+    /// ```
     pub fn send<M: Message>(&mut self, to: Addr<M>, message: M) {
         self.host.send(to.process(), Box::new(message));
     }

@@ -104,7 +104,15 @@ macro_rules! message {
 
 /// Defines an inbox: `inbox! { pub enum Inbox { Client(Request), Ledger(primary::Reply) } }`
 ///
-/// Gives `From<T>` for each protocol and decoding by tag; two protocols with one tag do not compile.
+/// Gives `From<T>` for each protocol and decoding by tag; two protocols with one tag do not compile:
+///
+/// ```compile_fail,E0080
+/// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Hello;
+/// # #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)] pub struct Bye;
+/// contract::message!(Hello = "doc.same/1");
+/// contract::message!(Bye = "doc.same/1");
+/// contract::inbox! { pub enum Inbox { Greeted(Hello), Left(Bye) } }
+/// ```
 #[macro_export]
 macro_rules! inbox {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident($type:ty)),+ $(,)? }) => {

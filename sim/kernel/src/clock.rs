@@ -81,7 +81,7 @@ impl Clock {
         if self.drift_ppm == 0 {
             return self.gathered;
         }
-        self.gathered + ((truth - self.since) as i128 * i128::from(self.drift_ppm) / 1_000_000) as i64
+        self.gathered + (i128::from(truth - self.since) * i128::from(self.drift_ppm) / 1_000_000) as i64
     }
 }
 

@@ -2,11 +2,9 @@
 
 use crate::clock::Clock;
 use crate::disk::{FileSystem, Ino};
-use crate::draw::{StreamFor, stream};
 use crate::event::Event;
 use contract::cell::{Blueprint, Cell};
 use contract::{NodeId, Pid};
-use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -43,8 +41,6 @@ pub struct Process {
     pub waking: bool,
     /// What arrived while it was busy or paused.
     pub mailbox: VecDeque<Event>,
-    /// Its random stream.
-    pub rng: ChaCha8Rng,
     /// Its open files.
     pub handles: Vec<Option<Handle>>,
     /// Its number on its node.
@@ -67,7 +63,6 @@ impl Process {
             busy_until: 0,
             waking: false,
             mailbox: VecDeque::new(),
-            rng: stream(0, StreamFor::Process, 0),
             handles: Vec::new(),
             pid: Pid(0),
             started: 0,

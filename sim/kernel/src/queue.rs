@@ -1,74 +1,70 @@
-//! The event queue: a calendar whose bucket width follows the load.
+//! The event queue: a calendar whose day length follows the load.
 //!
-//! Entries come out in the order of `(time, sequence)`, whatever the width, so that adapting it cannot
-//! change a run. Events live in a slab; a bucket is a linked list through it. What lies beyond the
-//! calendar's horizon waits in a heap.
+//! Events come out in the order of `(time, sequence)`, whatever the length of a day, so that adapting it
+//! cannot change a run. Today's events are sorted; the other days of this year wait unsorted in a bucket
+//! each; later years wait in one bucket a year, and are dealt out to days when their year begins.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
-const BUCKETS: usize = 4096;
-const NONE: u32 = u32::MAX;
-/// Initial bucket width: 2^17 ns, a horizon of half a second.
+/// Days in a year.
+const DAYS: usize = 4096;
+/// Initial length of a day: 2^17 ns, half a second a year.
 const FIRST_SHIFT: u32 = 17;
-/// Pops between two looks at the width.
+/// Pops between two looks at the length of a day.
 const ADAPT_EVERY: u32 = 2048;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    time: u64,
-    sequence: u64,
-    slot: u32,
-}
+/// A day should hold about this many events.
+const DAY_LEAST: u32 = 3;
+const DAY_MOST: u32 = 14;
+/// Emptied buckets kept for reuse while they are still in the cache.
+const SPARE_MOST: usize = 64;
 
 #[derive(Clone, Debug)]
-struct Slot<E> {
+struct Item<E> {
     time: u64,
     sequence: u64,
-    next: u32,
-    event: Option<E>,
+    event: E,
 }
 
-/// Where an event lies in the slab, until it is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u32);
+impl<E> Item<E> {
+    #[inline]
+    fn order(&self) -> (u64, u64) {
+        (self.time, self.sequence)
+    }
+}
 
 /// Events by time.
 #[derive(Clone, Debug)]
 pub struct Queue<E> {
-    slots: Vec<Slot<E>>,
-    free: u32,
-    /// The bucket being emptied, latest first.
-    near: Vec<Entry>,
-    /// The calendar day that `near` is: `time >> shift`.
+    /// Today's events, latest first.
+    today: Vec<Item<E>>,
+    /// The current day since the start of time: `time >> shift`.
     day: u64,
     shift: u32,
-    heads: Vec<u32>,
-    occupied: [u64; BUCKETS / 64],
-    far: BinaryHeap<Reverse<Entry>>,
+    /// The later days of this year.
+    days: Vec<Vec<Item<E>>>,
+    occupied: [u64; DAYS / 64],
+    years: BTreeMap<u64, Vec<Item<E>>>,
+    spare: Vec<Vec<Item<E>>>,
     sequence: u64,
-    queued: usize,
+    len: usize,
     pops: u32,
     days_taken: u32,
-    far_pushes: u32,
 }
 
 impl<E> Default for Queue<E> {
     fn default() -> Self {
         Queue {
-            slots: Vec::new(),
-            free: NONE,
-            near: Vec::new(),
+            today: Vec::new(),
             day: 0,
             shift: FIRST_SHIFT,
-            heads: vec![NONE; BUCKETS],
-            occupied: [0; BUCKETS / 64],
-            far: BinaryHeap::new(),
+            days: std::iter::repeat_with(Vec::new).take(DAYS).collect(),
+            occupied: [0; DAYS / 64],
+            years: BTreeMap::new(),
+            spare: Vec::new(),
             sequence: 0,
-            queued: 0,
+            len: 0,
             pops: 0,
             days_taken: 0,
-            far_pushes: 0,
         }
     }
 }
@@ -76,12 +72,12 @@ impl<E> Default for Queue<E> {
 impl<E> Queue<E> {
     /// Events that wait for their time.
     pub fn len(&self) -> usize {
-        self.queued
+        self.len
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.queued == 0
+        self.len == 0
     }
 
     /// Schedules `event`. Of equal times the one pushed first comes first.
@@ -89,210 +85,163 @@ impl<E> Queue<E> {
     pub fn push(&mut self, time: u64, event: E) {
         let sequence = self.sequence;
         self.sequence += 1;
-        let slot = self.allocate(time, sequence, event);
-        self.queued += 1;
-        self.place(Entry { time, sequence, slot });
+        self.len += 1;
+        self.place(Item { time, sequence, event });
     }
 
     /// The time of the next event.
     #[inline]
     pub fn next_time(&mut self) -> Option<u64> {
-        if self.near.is_empty() && !self.advance() {
+        if self.today.is_empty() && !self.advance() {
             return None;
         }
-        self.near.last().map(|entry| entry.time)
+        self.today.last().map(|item| item.time)
     }
 
-    /// Takes the next event out of the order; it stays in its place until [`Queue::take`].
+    /// Takes the next event.
     #[inline]
-    pub fn pop(&mut self) -> Option<(u64, Place)> {
-        if self.near.is_empty() && !self.advance() {
+    pub fn pop(&mut self) -> Option<(u64, E)> {
+        if self.today.is_empty() && !self.advance() {
             return None;
         }
-        let entry = self.near.pop()?;
-        self.queued -= 1;
+        let item = self.today.pop()?;
+        self.len -= 1;
         self.pops += 1;
-        Some((entry.time, Place(entry.slot)))
+        Some((item.time, item.event))
     }
 
-    /// The event at a place, for as long as it was not taken.
-    pub fn peek(&self, place: Place) -> Option<&E> {
-        self.slots[place.0 as usize].event.as_ref()
-    }
-
-    /// Moves a popped event out and frees its place.
-    #[inline]
-    pub fn take(&mut self, place: Place) -> Option<E> {
-        let slot = &mut self.slots[place.0 as usize];
-        let event = slot.event.take();
-        slot.next = self.free;
-        self.free = place.0;
-        event
-    }
-
-    /// Replaces events in place by the result of `change` (`None`: dropped; its time passes as nothing),
-    /// and schedules again, at a new time, those for which `change` asks it. For crashes and pauses: rare.
+    /// Lets `change` edit, drop or move every event that waits. For crashes and pauses: rare.
     pub fn revise(&mut self, mut change: impl FnMut(u64, &mut E) -> Revision) {
-        let mut moved = Vec::new();
-        for slot in &mut self.slots {
-            let Some(event) = &mut slot.event else { continue };
-            match change(slot.time, event) {
+        let all = self.drain();
+        for mut item in all {
+            match change(item.time, &mut item.event) {
                 Revision::Keep => {}
-                Revision::Drop => slot.event = None,
-                Revision::Move(time) => {
-                    assert!(time >= slot.time, "an event is only put off");
-                    moved.extend(slot.event.take().map(|event| (time, slot.sequence, event)));
+                Revision::Drop => continue,
+                Revision::Move(time) => item.time = time,
+            }
+            self.len += 1;
+            self.place(item);
+        }
+    }
+
+    #[inline]
+    fn place(&mut self, item: Item<E>) {
+        let day = item.time >> self.shift;
+        if day <= self.day {
+            let at = self.today.partition_point(|other| other.order() > item.order());
+            self.today.insert(at, item);
+        } else if day / DAYS as u64 == self.day / DAYS as u64 {
+            let place = day as usize % DAYS;
+            let bucket = &mut self.days[place];
+            if bucket.is_empty() {
+                self.occupied[place / 64] |= 1 << (place % 64);
+                if bucket.capacity() == 0
+                    && let Some(spare) = self.spare.pop()
+                {
+                    *bucket = spare;
                 }
             }
-        }
-        // The order among the moved is the order in which they were first scheduled.
-        moved.sort_by_key(|(time, sequence, _)| (*time, *sequence));
-        for (time, _, event) in moved {
-            self.push(time, event);
-        }
-    }
-
-    #[inline]
-    fn allocate(&mut self, time: u64, sequence: u64, event: E) -> u32 {
-        let filled = Slot { time, sequence, next: NONE, event: Some(event) };
-        if self.free == NONE {
-            self.slots.push(filled);
-            return self.slots.len() as u32 - 1;
-        }
-        let slot = self.free;
-        self.free = self.slots[slot as usize].next;
-        self.slots[slot as usize] = filled;
-        slot
-    }
-
-    #[inline]
-    fn place(&mut self, entry: Entry) {
-        let day = entry.time >> self.shift;
-        if day <= self.day {
-            let at = self.near.partition_point(|other| *other > entry);
-            self.near.insert(at, entry);
-        } else if day - self.day < BUCKETS as u64 {
-            self.link(day, entry.slot);
+            bucket.push(item);
         } else {
-            self.far_pushes += 1;
-            self.far.push(Reverse(entry));
+            self.years.entry(day / DAYS as u64).or_default().push(item);
         }
     }
 
-    #[inline]
-    fn link(&mut self, day: u64, slot: u32) {
-        let bucket = day as usize % BUCKETS;
-        self.slots[slot as usize].next = self.heads[bucket];
-        self.heads[bucket] = slot;
-        self.occupied[bucket / 64] |= 1 << (bucket % 64);
-    }
-
-    /// Fills `near` with the next day that has events.
-    #[cold]
+    /// Goes on to the next day that has events.
     #[inline(never)]
     fn advance(&mut self) -> bool {
-        if self.queued == 0 {
+        if self.len == 0 {
             return false;
         }
         if self.pops >= ADAPT_EVERY {
             self.adapt();
-            if !self.near.is_empty() {
+            if !self.today.is_empty() {
                 return true;
             }
         }
-        self.day = match (self.next_occupied(), self.far.peek()) {
-            (Some(day), _) => day,
-            (None, Some(Reverse(first))) => first.time >> self.shift,
-            (None, None) => unreachable!("queued events are in a bucket or in the heap"),
+        let Some(day) = self.next_occupied() else {
+            self.begin_year();
+            return true;
         };
-        self.pull_far();
-        self.take_day();
+        self.day = day;
+        let place = day as usize % DAYS;
+        self.occupied[place / 64] &= !(1 << (place % 64));
+        let emptied = std::mem::replace(&mut self.today, std::mem::take(&mut self.days[place]));
+        if self.spare.len() < SPARE_MOST {
+            self.spare.push(emptied);
+        }
+        self.today.sort_unstable_by_key(|item| std::cmp::Reverse(item.order()));
         self.days_taken += 1;
         true
     }
 
-    fn take_day(&mut self) {
-        let bucket = self.day as usize % BUCKETS;
-        let mut slot = std::mem::replace(&mut self.heads[bucket], NONE);
-        self.occupied[bucket / 64] &= !(1 << (bucket % 64));
-        while slot != NONE {
-            let Slot { time, sequence, next, .. } = self.slots[slot as usize];
-            self.near.push(Entry { time, sequence, slot });
-            slot = next;
-        }
-        self.near.sort_unstable_by(|a, b| b.cmp(a));
-    }
-
-    /// Brings what has come within the horizon from the heap into the calendar.
-    fn pull_far(&mut self) {
-        while let Some(Reverse(first)) = self.far.peek() {
-            let day = first.time >> self.shift;
-            if day >= self.day + BUCKETS as u64 {
-                break;
-            }
-            let slot = first.slot;
-            self.far.pop();
-            self.link(day, slot);
+    /// Deals out the events of the next year that has any; its first day begins.
+    fn begin_year(&mut self) {
+        let Some((_, items)) = self.years.pop_first() else {
+            unreachable!("waiting events are today, this year or later");
+        };
+        let first = items.iter().map(|item| item.time).min().unwrap_or(0);
+        self.day = first >> self.shift;
+        self.days_taken += 1;
+        for item in items {
+            self.place(item);
         }
     }
 
-    /// The first day after today with a non-empty bucket.
+    /// The first day after today, in this year, that has events.
     fn next_occupied(&self) -> Option<u64> {
-        let start = self.day as usize % BUCKETS;
-        let words = self.occupied.len();
-        for step in 0..=words {
-            let word = (start / 64 + step) % words;
-            let mut bits = self.occupied[word];
-            if step == 0 {
-                bits &= u64::MAX << (start % 64);
-            } else if step == words {
-                bits &= !(u64::MAX << (start % 64));
+        let start = self.day as usize % DAYS;
+        let mut bits = self.occupied[start / 64] & (u64::MAX << (start % 64));
+        for word in start / 64..self.occupied.len() {
+            if word > start / 64 {
+                bits = self.occupied[word];
             }
             if bits != 0 {
-                let bucket = word * 64 + bits.trailing_zeros() as usize;
-                return Some(self.day + ((bucket + BUCKETS - start) % BUCKETS) as u64);
+                let place = word * 64 + bits.trailing_zeros() as usize;
+                return Some(self.day + (place - start) as u64);
             }
         }
         None
     }
 
-    /// Chooses a width at which a day holds a handful of events and most pushes fall within the horizon.
+    /// Chooses a length at which a day holds a handful of events.
     fn adapt(&mut self) {
         let a_day = self.pops / self.days_taken.max(1);
-        let many_far = self.far_pushes > self.pops / 8;
-        let shift = if a_day > 24 && self.shift > 4 {
-            self.shift - 1
-        } else if (many_far && a_day < 12 || a_day < 2) && self.shift < 30 {
-            self.shift + 1
-        } else {
-            self.shift
-        };
-        (self.pops, self.days_taken, self.far_pushes) = (0, 0, 0);
+        (self.pops, self.days_taken) = (0, 0);
+        let mut shift = self.shift;
+        let mut expected = a_day;
+        while expected > DAY_MOST && shift > 4 {
+            expected /= 2;
+            shift -= 1;
+        }
+        if a_day < DAY_LEAST && shift < 34 {
+            shift += 1;
+        }
         if shift != self.shift {
-            self.rebuild(shift);
+            let all = self.drain();
+            self.len = all.len();
+            self.shift = shift;
+            self.day = all.iter().map(|item| item.time).min().unwrap_or(0) >> shift;
+            for item in all {
+                self.place(item);
+            }
         }
     }
 
-    fn rebuild(&mut self, shift: u32) {
-        let mut all: Vec<Entry> = std::mem::take(&mut self.near);
-        for head in &mut self.heads {
-            let mut slot = std::mem::replace(head, NONE);
-            while slot != NONE {
-                let Slot { time, sequence, next, .. } = self.slots[slot as usize];
-                all.push(Entry { time, sequence, slot });
-                slot = next;
+    fn drain(&mut self) -> Vec<Item<E>> {
+        let mut all = std::mem::take(&mut self.today);
+        for (place, bucket) in self.days.iter_mut().enumerate() {
+            if self.occupied[place / 64] & (1 << (place % 64)) != 0 {
+                all.append(bucket);
             }
         }
-        self.occupied = [0; BUCKETS / 64];
-        all.extend(std::mem::take(&mut self.far).into_iter().map(|Reverse(entry)| entry));
-        assert!(all.len() == self.queued, "a rebuild loses nothing");
-        let first = all.iter().map(|entry| entry.time).min().unwrap_or(0);
-        self.shift = shift;
-        self.day = first >> shift;
-        for entry in all {
-            self.place(entry);
+        for items in std::mem::take(&mut self.years).into_values() {
+            all.extend(items);
         }
-        self.far_pushes = 0;
+        self.occupied = [0; DAYS / 64];
+        assert!(all.len() == self.len, "every waiting event is somewhere");
+        self.len = 0;
+        all
     }
 }
 
@@ -303,7 +252,7 @@ pub enum Revision {
     Keep,
     /// It never happens.
     Drop,
-    /// It happens later, at that time.
+    /// It happens at that time instead, which must not be past.
     Move(u64),
 }
 
@@ -314,10 +263,8 @@ mod tests {
 
     fn drain(queue: &mut Queue<u32>) -> Vec<(u64, u32)> {
         let mut out = Vec::new();
-        while let Some((time, place)) = queue.pop() {
-            if let Some(event) = queue.take(place) {
-                out.push((time, event));
-            }
+        while let Some(item) = queue.pop() {
+            out.push(item);
         }
         out
     }
@@ -335,9 +282,9 @@ mod tests {
                 queue.push(time, number as u32);
                 model.push((time, number as u32));
                 if pop {
-                    let (time, place) = queue.pop().expect("one was pushed");
+                    let (time, event) = queue.pop().expect("one was pushed");
                     now = time;
-                    taken.push((time, queue.take(place).expect("nothing was dropped")));
+                    taken.push((time, event));
                     model.sort();
                     expected.push(model.remove(0));
                 }
@@ -358,10 +305,9 @@ mod tests {
         for number in 0..20_000u32 {
             queue.push(u64::from(number % 977) * 10_000, number);
         }
-        while let Some((time, place)) = queue.pop() {
+        while let Some((time, _)) = queue.pop() {
             assert!(time >= last.0);
             last = (time, seen);
-            queue.take(place);
             seen += 1;
             if seen < 200_000 {
                 next = next.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -62,7 +62,8 @@ pub struct Settings {
     pub faults: Vec<FaultSpec>,
     /// Whether `Context::choose` may say yes.
     pub choices: bool,
-    /// Every n-th message, by its identity, moves as bytes through the codec; 0 for never.
+    /// About one message in this many, by its identity, moves as bytes through the codec; 0 for never.
+    /// Rounded up to a power of two.
     pub codec_sample: u64,
     /// Events kept in the trace.
     pub trace_capacity: usize,
@@ -84,7 +85,7 @@ impl Default for Settings {
             faults: Vec::new(),
             choices: false,
             codec_sample: 64,
-            trace_capacity: 4096,
+            trace_capacity: 1024,
             narrate: false,
         }
     }

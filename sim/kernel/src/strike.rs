@@ -82,7 +82,7 @@ impl World {
         use FaultKind as F;
         match spec.kind {
             F::ProcessCrash => {
-                let all: Vec<ProcessId> = self.plan.on_node(target).collect();
+                let all = self.on_node[target.0 as usize].clone();
                 if let Some(&victim) = all.get(rng.next_u64() as usize % all.len().max(1)) {
                     self.kill(slot, victim, lasts);
                 }
@@ -161,7 +161,9 @@ impl World {
                 self.queue.push(self.now, Event::Boot { process, after });
             }
         }
-        self.resume_all();
+        for node in 0..self.nodes.len() as u32 {
+            self.resume(NodeId(node));
+        }
     }
 
     /// Kills a process by hand, for drivers and debuggers; it starts again after `down_for`.
@@ -207,7 +209,7 @@ impl World {
     }
 
     fn lose_power(&mut self, slot: usize, target: NodeId, lasts: u64, rng: &mut ChaCha8Rng) {
-        let all: Vec<ProcessId> = self.plan.on_node(target).collect();
+        let all = self.on_node[target.0 as usize].clone();
         let anyone_up = all.iter().any(|process| self.processes[process.0 as usize].is_up());
         for process in all {
             self.end(process, "power", lasts);
@@ -228,9 +230,9 @@ impl World {
     /// Freezes a node: what its processes would still do in their spans happens after the pause.
     fn pause(&mut self, slot: usize, target: NodeId, lasts: u64) {
         let now = self.now;
-        self.nodes[target.0 as usize].paused_until = now + lasts;
-        let all: Vec<ProcessId> = self.plan.on_node(target).collect();
-        for process in all {
+        let node = &mut self.nodes[target.0 as usize];
+        node.paused_until = node.paused_until.max(now) + lasts;
+        for process in self.on_node[target.0 as usize].clone() {
             let it = &mut self.processes[process.0 as usize];
             if it.is_up() {
                 self.counts[slot].fired += 1;
@@ -238,45 +240,51 @@ impl World {
             let inside_a_span = it.busy_until > now;
             it.busy_until = it.busy_until.max(now) + lasts;
             if inside_a_span {
-                self.put_off(process, lasts);
+                self.shift_effects(process, lasts as i64);
             }
         }
     }
 
-    fn put_off(&mut self, process: ProcessId, lasts: u64) {
+    /// Ends a node's pause now: what it put off happens as much earlier as the pause is shorter.
+    fn resume(&mut self, target: NodeId) {
         let now = self.now;
-        self.nodes[self.node_of[process.0 as usize].0 as usize].disk.put_off(process, now, lasts);
+        let node = &mut self.nodes[target.0 as usize];
+        let rest = node.paused_until.saturating_sub(now);
+        node.paused_until = now;
+        for process in self.on_node[target.0 as usize].clone() {
+            let it = &mut self.processes[process.0 as usize];
+            if rest > 0 && it.busy_until > now {
+                it.busy_until -= rest;
+                if it.busy_until > now {
+                    self.shift_effects(process, -(rest as i64));
+                }
+            }
+            let it = &mut self.processes[process.0 as usize];
+            if !it.mailbox.is_empty() {
+                it.waking = true;
+                let at = it.busy_until.max(now);
+                self.queue.push(at, Event::Wake(process));
+            }
+        }
+    }
+
+    /// Moves everything that `process` does after now in its span.
+    fn shift_effects(&mut self, process: ProcessId, by: i64) {
+        let now = self.now;
+        let moved = |time: u64| time.saturating_add_signed(by).max(now);
+        self.nodes[self.node_of[process.0 as usize].0 as usize].disk.shift(process, now, by);
         self.queue.revise(|time, event| match event {
             Event::Message(message) if message.from == process && message.sent > now => {
-                message.sent += lasts;
-                Revision::Move(time + lasts)
+                message.sent = moved(message.sent);
+                Revision::Move(moved(time))
             }
-            Event::Boot { process: other, .. } if *other == process => Revision::Move(time + lasts),
+            Event::Boot { process: other, .. } if *other == process => Revision::Move(moved(time)),
             _ => Revision::Keep,
         });
         for mark in self.marks.iter_mut().filter(|mark| mark.process == process && mark.at.0 > now) {
-            mark.at = Time(mark.at.0 + lasts);
+            mark.at = Time(moved(mark.at.0));
         }
         self.marks.make_contiguous().sort_by_key(|mark| mark.at);
-    }
-
-    /// Ends every pause: processes that only stood still go on now.
-    fn resume_all(&mut self) {
-        for index in 0..self.processes.len() {
-            let process = ProcessId(index as u32);
-            let node = &self.nodes[self.node_of[index].0 as usize];
-            let it = &mut self.processes[index];
-            if node.paused_until > self.now && it.busy_until == node.paused_until {
-                it.busy_until = self.now;
-                if !it.mailbox.is_empty() {
-                    it.waking = true;
-                    self.queue.push(self.now, Event::Wake(process));
-                }
-            }
-        }
-        for node in &mut self.nodes {
-            node.paused_until = node.paused_until.min(self.now);
-        }
     }
 
     fn draw_cut(&self, slot: usize, kind: FaultKind, target: NodeId, rng: &mut ChaCha8Rng) -> Cut {

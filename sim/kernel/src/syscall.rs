@@ -327,7 +327,8 @@ impl Host for Scope<'_> {
     }
 
     fn liveness(&self, pid: Pid) -> Liveness {
-        let mut all = self.world.plan.on_node(self.node).map(|id| &self.world.processes[id.0 as usize]);
+        let on_node = &self.world.on_node[self.node.0 as usize];
+        let mut all = on_node.iter().map(|id| &self.world.processes[id.0 as usize]);
         // The running handler's own cell is out of its slot, but it certainly runs.
         let me = &self.world.processes[self.process.0 as usize];
         if me.pid == pid {
@@ -356,7 +357,7 @@ impl Host for Scope<'_> {
 
     #[inline]
     fn random(&mut self) -> u64 {
-        self.world.processes[self.process.0 as usize].rng.next_u64()
+        self.world.streams[self.process.0 as usize].next_u64()
     }
 
     #[inline]
@@ -383,7 +384,7 @@ impl Host for Scope<'_> {
     }
 
     fn mark(&mut self, mark: Mark) {
-        let mut hash = name_hash(&mark.kind) as u64;
+        let mut hash = u64::from(name_hash(&mark.kind));
         for (name, value) in &mark.facts {
             hash = crate::draw::fold(hash ^ u64::from(name_hash(name)), value_hash(value) | 1);
         }

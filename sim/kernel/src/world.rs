@@ -18,6 +18,7 @@ use contract::cell::Stop;
 use contract::plan::Plan;
 use contract::time::nanos;
 use contract::{Halt, Mark, NodeId, Observed, ProcessId, Time};
+use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -59,6 +60,10 @@ pub struct World {
     pub(crate) processes: Vec<Process>,
     /// Node of each process: kept apart, since sending reads nothing else of the receiver.
     pub(crate) node_of: Vec<NodeId>,
+    /// Processes of each node.
+    pub(crate) on_node: Arc<Vec<Vec<ProcessId>>>,
+    /// Random stream of each process, apart from what every event reads.
+    pub(crate) streams: Vec<ChaCha8Rng>,
     pub(crate) net: Net,
     pub(crate) slots: Vec<Slot>,
     pub(crate) counts: Vec<FaultCount>,
@@ -69,6 +74,8 @@ pub struct World {
     pub(crate) choices: BTreeMap<&'static str, (u64, u64)>,
     pub(crate) trace: Trace,
     deliveries: u64,
+    /// A message whose identity has none of these bits moves as bytes.
+    codec_mask: u64,
     scratch: Vec<u8>,
 }
 
@@ -76,13 +83,19 @@ impl World {
     /// A cluster that is about to boot.
     pub fn new(plan: Arc<Plan>, settings: &Settings, seed: u64) -> World {
         let node_of: Vec<NodeId> = plan.processes.iter().map(|process| process.node).collect();
+        let mut on_node = vec![Vec::new(); plan.nodes.len()];
+        for (process, node) in node_of.iter().enumerate() {
+            on_node[node.0 as usize].push(ProcessId(process as u32));
+        }
         let mut world = World {
+            on_node: Arc::new(on_node),
             draw: Draw::new(seed),
             seed,
             now: 0,
             queue: Queue::default(),
             nodes: plan.nodes.iter().map(|_| Node::new(settings.disk.capacity)).collect(),
             processes: plan.processes.iter().map(|p| Process::new(p.node, Arc::clone(&p.blueprint))).collect(),
+            streams: node_of.iter().map(|_| stream(seed, StreamFor::Process, 0)).collect(),
             node_of,
             net: Net::new(&settings.network),
             slots: settings.faults.iter().map(|_| Slot::default()).collect(),
@@ -93,6 +106,10 @@ impl World {
             choices: BTreeMap::new(),
             trace: Trace::new(settings.trace_capacity, settings.narrate),
             deliveries: 0,
+            codec_mask: match settings.codec_sample {
+                0 => u64::MAX,
+                sample => sample.next_power_of_two() - 1,
+            },
             scratch: Vec::with_capacity(256),
             settings: Arc::new(settings.clone()),
             plan,
@@ -120,9 +137,8 @@ impl World {
     pub fn step(&mut self) -> Option<u64> {
         let before = self.trace.events();
         loop {
-            let (time, place) = self.queue.pop()?;
+            let (time, event) = self.queue.pop()?;
             assert!(time >= self.now, "time never goes back");
-            let Some(event) = self.queue.take(place) else { continue };
             self.now = time;
             self.dispatch(event);
             if self.trace.events() > before {
@@ -138,11 +154,9 @@ impl World {
                 self.now = self.now.max(limit.0);
                 return Progress::Reached;
             }
-            let Some((time, place)) = self.queue.pop() else { break };
-            if let Some(event) = self.queue.take(place) {
-                self.now = time;
-                self.dispatch(event);
-            }
+            let Some((time, event)) = self.queue.pop() else { break };
+            self.now = time;
+            self.dispatch(event);
         }
         self.now = self.now.max(limit.0);
         Progress::Idle
@@ -151,11 +165,9 @@ impl World {
     /// Handles events until `count` messages have been delivered in all, or nothing is left.
     pub fn run_deliveries(&mut self, count: u64) {
         while self.deliveries < count {
-            let Some((time, place)) = self.queue.pop() else { break };
-            if let Some(event) = self.queue.take(place) {
-                self.now = time;
-                self.dispatch(event);
-            }
+            let Some((time, event)) = self.queue.pop() else { break };
+            self.now = time;
+            self.dispatch(event);
         }
     }
 
@@ -328,7 +340,7 @@ impl World {
         if self.must_wait(to) {
             self.park(to, Event::Message(message));
         } else {
-            self.handle(Event::Message(message));
+            self.deliver(message);
         }
     }
 
@@ -403,7 +415,7 @@ impl World {
             self.trace.narrate(format!("{} {payload:?}", payload.name()));
         }
         self.deliveries += 1;
-        let as_bytes = self.settings.codec_sample != 0 && identity.0.is_multiple_of(self.settings.codec_sample);
+        let as_bytes = identity.0 & self.codec_mask == 0;
         let mut scope = Scope::new(self, to, event, identity);
         let result = if as_bytes {
             cell.0.deliver_bytes(from, protocol, &bytes, &mut scope)
@@ -480,7 +492,8 @@ impl World {
         it.started = self.now;
         it.last_now = 0;
         it.busy_until = self.now;
-        it.rng = stream(self.seed, StreamFor::Process, (u64::from(process.0) << 24) | u64::from(it.incarnation));
+        let owner = (u64::from(process.0) << 24) | u64::from(it.incarnation);
+        self.streams[process.0 as usize] = stream(self.seed, StreamFor::Process, owner);
         let identity = Identity::boot(process.0, it.incarnation);
         let blueprint = Arc::clone(&it.blueprint);
         let incarnation = it.incarnation;
@@ -499,13 +512,11 @@ impl World {
     }
 
     fn free_pid(&mut self, process: ProcessId) -> contract::Pid {
-        let node = self.node_of[process.0 as usize];
+        let node = self.node_of[process.0 as usize].0 as usize;
         loop {
-            let pid = self.nodes[node.0 as usize].allocate_pid();
-            let mut others = self.plan.on_node(node);
-            if !others
-                .any(|other| self.processes[other.0 as usize].is_up() && self.processes[other.0 as usize].pid == pid)
-            {
+            let pid = self.nodes[node].allocate_pid();
+            let mut others = self.on_node[node].iter().map(|other| &self.processes[other.0 as usize]);
+            if !others.any(|other| other.is_up() && other.pid == pid) {
                 return pid;
             }
         }

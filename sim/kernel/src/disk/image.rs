@@ -17,6 +17,11 @@ impl Image {
         self.len
     }
 
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Copies up to `into.len()` bytes from `offset`; returns how many there were.
     pub fn read(&self, offset: usize, into: &mut [u8]) -> usize {
         let count = into.len().min(self.len.saturating_sub(offset));

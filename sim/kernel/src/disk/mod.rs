@@ -176,17 +176,18 @@ impl FileSystem {
         }
     }
 
-    /// Moves the stamps of what `process` does after `from` by `delay`: it was frozen in between.
-    pub fn put_off(&mut self, process: ProcessId, from: u64, delay: u64) {
+    /// Moves the stamps of what `process` does after `from`: it was frozen in between, or thawed early.
+    pub fn shift(&mut self, process: ProcessId, from: u64, by: i64) {
+        let moved = |stamp: u64| stamp.saturating_add_signed(by).max(from);
         for pending in self.inodes.iter_mut().flatten().flat_map(|inode| &mut inode.pending) {
             if pending.by != process {
                 continue;
             }
             if pending.stamp > from {
-                pending.stamp += delay;
+                pending.stamp = moved(pending.stamp);
             }
             if pending.durable_at != u64::MAX && pending.durable_at > from {
-                pending.durable_at += delay;
+                pending.durable_at = moved(pending.durable_at);
             }
         }
     }
