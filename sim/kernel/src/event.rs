@@ -1,6 +1,7 @@
 //! What can be scheduled.
 
 use crate::draw::Identity;
+use crate::process::Ambush;
 use contract::timer::Alarm;
 use contract::{Payload, ProcessId};
 
@@ -54,4 +55,13 @@ pub enum Event {
     Strike(u32),
     /// A fault slot's occurrence ends.
     Relief(u32),
+    /// A crash that lay in wait strikes, between two effects of the span that is open now.
+    Ambush {
+        /// The victim.
+        process: ProcessId,
+        /// Which of its starts was meant.
+        incarnation: u32,
+        /// What happens to it.
+        ambush: Ambush,
+    },
 }

@@ -26,6 +26,20 @@ pub struct Handle {
     pub writable: bool,
 }
 
+/// A crash that strikes right after an effect, not at a moment of the clock: uniform moments hardly ever
+/// fall between two effects of a quick handler, and there is where recovery code is wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Ambush {
+    /// The fault slot that laid it.
+    pub slot: u32,
+    /// Effects until it strikes; 0 strikes before the next one.
+    pub effects_left: u32,
+    /// How long the victim stays down.
+    pub down_for: u64,
+    /// Whether the whole node loses power.
+    pub power: bool,
+}
+
 /// One process slot.
 #[derive(Clone)]
 pub struct Process {
@@ -37,8 +51,10 @@ pub struct Process {
     pub cell: Option<CellBox>,
     /// End of the span of its last handler: it takes no event before.
     pub busy_until: u64,
-    /// Whether a wake-up for the end of the span is scheduled.
-    pub waking: bool,
+    /// When the wake-up that counts is scheduled, while something waits in the mailbox.
+    pub wake_at: Option<u64>,
+    /// A crash lies in wait for one of its next effects.
+    pub ambush: Option<Ambush>,
     /// What arrived while it was busy or paused.
     pub mailbox: VecDeque<Event>,
     /// Its open files.
@@ -61,7 +77,8 @@ impl Process {
             incarnation: 0,
             cell: None,
             busy_until: 0,
-            waking: false,
+            wake_at: None,
+            ambush: None,
             mailbox: VecDeque::new(),
             handles: Vec::new(),
             pid: Pid(0),

@@ -4,7 +4,7 @@ use crate::draw::{StreamFor, stream, within};
 use crate::event::Event;
 use crate::fault::{FaultKind, FaultSpec};
 use crate::net::{Cut, Window};
-use crate::process::Ailments;
+use crate::process::{Ailments, Ambush};
 use crate::queue::Revision;
 use crate::settings::Span;
 use crate::trace::What;
@@ -31,6 +31,10 @@ impl Slot {
     }
 }
 
+/// A crash lies in wait for one of this many next effects.
+const AMBUSH_EFFECTS: u64 = 12;
+/// Marks the stream that decides what a power loss leaves.
+const LOSS_STREAM: u32 = 1 << 31;
 /// A full disk still takes at most this many bytes, so that writes end short.
 const LAST_BYTES: u64 = 8_192;
 
@@ -81,13 +85,7 @@ impl World {
     fn apply(&mut self, slot: usize, spec: &FaultSpec, target: NodeId, lasts: u64, rng: &mut ChaCha8Rng) {
         use FaultKind as F;
         match spec.kind {
-            F::ProcessCrash => {
-                let all = self.on_node[target.0 as usize].clone();
-                if let Some(&victim) = all.get(rng.next_u64() as usize % all.len().max(1)) {
-                    self.kill(slot, victim, lasts);
-                }
-            }
-            F::PowerLoss => self.lose_power(slot, target, lasts, rng),
+            F::ProcessCrash | F::PowerLoss => self.crash_or_ambush(slot, spec.kind, target, lasts, rng),
             F::DiskFull => {
                 self.ailments(target).full = Some((slot, within(rng.next_u64(), 0, LAST_BYTES)));
             }
@@ -156,6 +154,7 @@ impl World {
         for index in 0..self.processes.len() {
             let process = ProcessId(index as u32);
             let it = &mut self.processes[index];
+            it.ambush = None;
             if !it.is_up() {
                 let after = it.incarnation;
                 self.queue.push(self.now, Event::Boot { process, after });
@@ -169,6 +168,37 @@ impl World {
     /// Kills a process by hand, for drivers and debuggers; it starts again after `down_for`.
     pub fn crash(&mut self, victim: ProcessId, down_for: contract::Duration) {
         self.end(victim, "crash", nanos(down_for));
+    }
+
+    /// Half of the crashes strike now; the others lie in wait for an effect of the victim.
+    fn crash_or_ambush(&mut self, slot: usize, kind: FaultKind, target: NodeId, lasts: u64, rng: &mut ChaCha8Rng) {
+        let all = &self.on_node[target.0 as usize];
+        let Some(&victim) = all.get(rng.next_u64() as usize % all.len().max(1)) else { return };
+        let power = kind == FaultKind::PowerLoss;
+        let waits = rng.next_u64().is_multiple_of(2);
+        let effects_left = (rng.next_u64() % AMBUSH_EFFECTS) as u32;
+        if waits {
+            let ambush = Ambush { slot: slot as u32, effects_left, down_for: lasts, power };
+            self.processes[victim.0 as usize].ambush = Some(ambush);
+        } else if power {
+            self.lose_power(slot, target, lasts);
+        } else {
+            self.kill(slot, victim, lasts);
+        }
+    }
+
+    /// A crash that lay in wait strikes.
+    pub(crate) fn spring(&mut self, victim: ProcessId, incarnation: u32, ambush: Ambush) {
+        let it = &self.processes[victim.0 as usize];
+        if !self.storm || it.incarnation != incarnation {
+            return;
+        }
+        let (slot, node) = (ambush.slot as usize, it.node);
+        if ambush.power {
+            self.lose_power(slot, node, ambush.down_for);
+        } else {
+            self.kill(slot, victim, ambush.down_for);
+        }
     }
 
     /// Kills one process; it starts again after `lasts`.
@@ -208,7 +238,9 @@ impl World {
         });
     }
 
-    fn lose_power(&mut self, slot: usize, target: NodeId, lasts: u64, rng: &mut ChaCha8Rng) {
+    fn lose_power(&mut self, slot: usize, target: NodeId, lasts: u64) {
+        // What survives is drawn from the occurrence's own stream, far behind its other draws.
+        let mut rng = self.occurrence_stream(slot, self.slots[slot].occurrence | LOSS_STREAM);
         let all = self.on_node[target.0 as usize].clone();
         let anyone_up = all.iter().any(|process| self.processes[process.0 as usize].is_up());
         for process in all {
@@ -217,7 +249,7 @@ impl World {
         let node = &mut self.nodes[target.0 as usize];
         node.off = true;
         node.off_until = self.now + lasts;
-        let loss = node.disk.power_loss(self.now, rng);
+        let loss = node.disk.power_loss(self.now, &mut rng);
         if anyone_up || loss.dropped + loss.torn > 0 {
             self.counts[slot].fired += 1;
         }
@@ -259,12 +291,7 @@ impl World {
                     self.shift_effects(process, -(rest as i64));
                 }
             }
-            let it = &mut self.processes[process.0 as usize];
-            if !it.mailbox.is_empty() {
-                it.waking = true;
-                let at = it.busy_until.max(now);
-                self.queue.push(at, Event::Wake(process));
-            }
+            self.schedule_wake(process);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::draw::{Identity, Purpose, Step, hits, name_hash, within};
 use crate::event::{Event, Message};
 use crate::fault::FaultKind;
-use crate::process::Handle;
+use crate::process::{Ambush, Handle, Process};
 use crate::settings::Span;
 use crate::world::World;
 use contract::disk::{Stat, Storage};
@@ -36,6 +36,8 @@ pub struct Scope<'w> {
     last_now: Cell<u64>,
     read_drifting: Cell<bool>,
     read_wrong_date: Cell<bool>,
+    /// A crash that lies in wait for this process.
+    ambush: Option<Ambush>,
 }
 
 /// What a disk call is, in the fingerprint.
@@ -67,7 +69,7 @@ impl<'w> Scope<'w> {
     pub fn new(world: &'w mut World, process: ProcessId, event: u64, identity: Identity) -> Scope<'w> {
         let node = world.node_of[process.0 as usize];
         let local = world.now;
-        let last_now = world.processes[process.0 as usize].last_now;
+        let Process { last_now, ambush, .. } = world.processes[process.0 as usize];
         Scope {
             world,
             process,
@@ -84,6 +86,7 @@ impl<'w> Scope<'w> {
             last_now: Cell::new(last_now),
             read_drifting: Cell::new(false),
             read_wrong_date: Cell::new(false),
+            ambush,
         }
     }
 
@@ -119,8 +122,41 @@ impl<'w> Scope<'w> {
         self.sends | (1 << 31)
     }
 
-    fn doer(&self) -> Doer {
-        Doer { process: self.process, stamp: self.local, event: self.world.now }
+    /// An effect is about to happen: a crash that lies in wait counts it, and strikes just before or after it.
+    #[inline]
+    fn effect(&mut self, stamp: u64) {
+        if self.ambush.is_some() {
+            self.count_down(stamp);
+        }
+    }
+
+    #[cold]
+    fn count_down(&mut self, stamp: u64) {
+        let Some(mut ambush) = self.ambush.take() else { return };
+        let incarnation = self.world.processes[self.process.0 as usize].incarnation;
+        if ambush.effects_left == 0 {
+            // Effects stamped now or later are cut if the crash comes a moment before them.
+            let at = stamp.saturating_sub(1).max(self.world.now);
+            self.world.queue.push(at, Event::Ambush { process: self.process, incarnation, ambush });
+        } else {
+            ambush.effects_left -= 1;
+            self.ambush = Some(ambush);
+        }
+        self.world.processes[self.process.0 as usize].ambush = self.ambush;
+    }
+
+    /// A change takes effect in the middle of its call, so that a crash can fall before and after it; on
+    /// a path that others share at its start, since they see it from then on.
+    fn doer(&mut self, time: u64, shared: bool) -> Doer {
+        let stamp = if shared { self.local } else { self.local + time / 2 };
+        self.effect(stamp);
+        Doer { process: self.process, stamp, event: self.world.now }
+    }
+
+    /// How long a call takes.
+    #[inline]
+    fn time_of(&self, about: Identity, span: Span) -> u64 {
+        within(self.world.draw.bits(about, Purpose::DiskTime), nanos(span.least), nanos(span.most))
     }
 
     /// Starts a disk call: its identity keys every choice about it.
@@ -158,12 +194,6 @@ impl<'w> Scope<'w> {
             Err(_) => format!("{} bytes", bytes.len()),
         };
         self.world.trace.narrate(format!("{word} {what} (#{number}) at {}", Time(self.local)));
-    }
-
-    /// Ends a call: the process stood still for a drawn time.
-    #[inline]
-    fn take_time(&mut self, about: Identity, span: Span) {
-        self.local += within(self.world.draw.bits(about, Purpose::DiskTime), nanos(span.least), nanos(span.most));
     }
 
     fn handle(&self, file: File) -> Result<Handle, DiskError> {
@@ -211,7 +241,7 @@ impl<'w> Scope<'w> {
     }
 
     /// Writes as much as fits at `offset`.
-    fn put(&mut self, about: Identity, ino: Ino, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
+    fn put(&mut self, about: Identity, time: u64, ino: Ino, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
         self.device_error(about)?;
         let offset = usize::try_from(offset).map_err(|_| DiskError::Invalid)?;
         let len = self.disk().len(ino)?;
@@ -222,16 +252,17 @@ impl<'w> Scope<'w> {
         if count == 0 && !bytes.is_empty() {
             return Err(DiskError::NoSpace);
         }
-        self.change(ino);
-        let doer = self.doer();
+        let shared = self.change(ino);
+        let doer = self.doer(time, shared);
         self.disk().write(ino, offset, &bytes[..count], doer)?;
         Ok(count)
     }
 
     /// Files that several processes change are seen by others between two calls of one handler, which
     /// this kernel cannot show: a handler may change them once, and goes on in its next turn.
-    fn change(&mut self, ino: Ino) {
-        if self.disk().is_shared(ino) {
+    fn change(&mut self, ino: Ino) -> bool {
+        let shared = self.disk().is_shared(ino);
+        if shared {
             self.shared_changes += 1;
             assert!(
                 self.shared_changes <= 1,
@@ -240,14 +271,14 @@ impl<'w> Scope<'w> {
                 self.world.plan.processes[self.process.0 as usize].name
             );
         }
+        shared
     }
 
-    fn change_path(&mut self, path: &str) {
-        if let Ok(ino) = self.disk().resolve(path) {
-            let process = self.process;
-            self.disk().touch_by(ino, process);
-            self.change(ino);
-        }
+    fn change_path(&mut self, path: &str) -> bool {
+        let Ok(ino) = self.disk().resolve(path) else { return false };
+        let process = self.process;
+        self.disk().touch_by(ino, process);
+        self.change(ino)
     }
 
     fn disk(&mut self) -> &mut crate::disk::FileSystem {
@@ -259,25 +290,26 @@ impl<'w> Scope<'w> {
         &mut self,
         call: Call,
         paths: &str,
+        shared: bool,
         act: impl FnOnce(&mut crate::disk::FileSystem, Doer) -> Result<(), DiskError>,
     ) -> Result<(), DiskError> {
         let about = self.call(call, 0, paths.as_bytes());
-        let span = self.world.settings.disk.write;
-        let doer = self.doer();
+        let time = self.time_of(about, self.world.settings.disk.write);
+        let doer = self.doer(time, shared);
         let result = self
             .device_error(about)
             .and_then(|()| if matches!(call, Call::Unlink) { Ok(()) } else { self.room_for_name(about) })
             .and_then(|()| act(self.disk(), doer));
-        self.take_time(about, span);
+        self.local += time;
         result
     }
 
     /// The common part of syncing a file or a directory.
     fn sync_inode(&mut self, about: Identity, ino: Ino) -> Result<(), DiskError> {
         let event = self.world.now;
-        let span = self.world.settings.disk.sync;
-        self.take_time(about, span);
+        self.local += self.time_of(about, self.world.settings.disk.sync);
         let ends = self.local;
+        self.effect(ends);
         let ailments = self.world.nodes[self.node.0 as usize].ailments.clone();
         if let Some((slot, ppm)) = ailments.sync {
             let bits = self.world.draw.bits(about, Purpose::SyncError);
@@ -363,6 +395,9 @@ impl Host for Scope<'_> {
     #[inline]
     fn send(&mut self, to: ProcessId, payload: Box<dyn Payload>) {
         let nth = self.nth_to(to.0);
+        // No two effects share a moment, so that a crash can fall between any two.
+        self.local += 1;
+        self.effect(self.local);
         let identity = self.identity.then(Step::Message, to.0, nth);
         let (from, sent, cause) = (self.process, self.local, self.event);
         self.world.send(Message { from, to, sent, cause, identity, copied_by: None, payload });
@@ -424,14 +459,14 @@ fn value_hash(value: &contract::Value) -> u64 {
 impl Storage for Scope<'_> {
     fn open(&mut self, path: &str, mode: Open) -> Result<File, DiskError> {
         let about = self.call(Call::Open, mode as u64, path.as_bytes());
-        let span = self.world.settings.disk.write;
-        let doer = self.doer();
+        let time = self.time_of(about, self.world.settings.disk.write);
         let creates = matches!(mode, Open::Create | Open::CreateNew) && self.disk().resolve(path).is_err();
+        let doer = self.doer(time, !creates);
         let opened = self
             .device_error(about)
             .and_then(|()| if creates { self.room_for_name(about) } else { Ok(()) })
             .and_then(|()| self.disk().open(path, mode, doer));
-        self.take_time(about, span);
+        self.local += time;
         let (ino, _) = opened?;
         self.disk().pin(ino);
         let handle = Some(Handle { ino, writable: mode != Open::Read });
@@ -458,38 +493,38 @@ impl Storage for Scope<'_> {
 
     fn append(&mut self, file: File, bytes: &[u8]) -> Result<usize, DiskError> {
         let about = self.call(Call::Append, u64::from(file.0), bytes);
-        let span = self.world.settings.disk.write;
+        let time = self.time_of(about, self.world.settings.disk.write);
         let ino = self.writable(file)?;
         let end = self.disk().len(ino)? as u64;
-        let result = self.put(about, ino, end, bytes);
-        self.take_time(about, span);
+        let result = self.put(about, time, ino, end, bytes);
+        self.local += time;
         result
     }
 
     fn read_at(&mut self, file: File, offset: u64, into: &mut [u8]) -> Result<usize, DiskError> {
         let about = self.call(Call::Read, offset, &[]);
-        let span = self.world.settings.disk.read;
+        let time = self.time_of(about, self.world.settings.disk.read);
         let handle = self.handle(file)?;
         let result = self.device_error(about).and_then(|()| {
             let offset = usize::try_from(offset).map_err(|_| DiskError::Invalid)?;
             self.disk().read(handle.ino, offset, into)
         });
-        self.take_time(about, span);
+        self.local += time;
         result
     }
 
     fn write_at(&mut self, file: File, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
         let about = self.call(Call::Write, offset, bytes);
-        let span = self.world.settings.disk.write;
+        let time = self.time_of(about, self.world.settings.disk.write);
         let ino = self.writable(file)?;
-        let result = self.put(about, ino, offset, bytes);
-        self.take_time(about, span);
+        let result = self.put(about, time, ino, offset, bytes);
+        self.local += time;
         result
     }
 
     fn truncate(&mut self, file: File, len: u64) -> Result<(), DiskError> {
         let about = self.call(Call::Truncate, len, &[]);
-        let span = self.world.settings.disk.write;
+        let time = self.time_of(about, self.world.settings.disk.write);
         let ino = self.writable(file)?;
         let new_len = usize::try_from(len).map_err(|_| DiskError::Invalid)?;
         let old_len = self.disk().len(ino)?;
@@ -498,11 +533,11 @@ impl Storage for Scope<'_> {
             if grown > 0 && self.room_for(grown) < grown {
                 return Err(DiskError::NoSpace);
             }
-            self.change(ino);
-            let doer = self.doer();
+            let shared = self.change(ino);
+            let doer = self.doer(time, shared);
             self.disk().resize(ino, new_len, doer)
         });
-        self.take_time(about, span);
+        self.local += time;
         result
     }
 
@@ -525,30 +560,29 @@ impl Storage for Scope<'_> {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), DiskError> {
-        self.change_path(from);
-        self.rename_like(Call::Rename, &format!("{from}\0{to}"), |disk, doer| disk.rename(from, to, doer))
+        let shared = self.change_path(from);
+        self.rename_like(Call::Rename, &format!("{from}\0{to}"), shared, |disk, doer| disk.rename(from, to, doer))
     }
 
     fn link(&mut self, existing: &str, to: &str) -> Result<(), DiskError> {
-        self.change_path(existing);
-        self.rename_like(Call::Link, &format!("{existing}\0{to}"), |disk, doer| disk.link(existing, to, doer))
+        let shared = self.change_path(existing);
+        self.rename_like(Call::Link, &format!("{existing}\0{to}"), shared, |disk, doer| disk.link(existing, to, doer))
     }
 
     fn unlink(&mut self, path: &str) -> Result<(), DiskError> {
-        self.change_path(path);
-        self.rename_like(Call::Unlink, path, |disk, doer| disk.unlink(path, doer))
+        let shared = self.change_path(path);
+        self.rename_like(Call::Unlink, path, shared, |disk, doer| disk.unlink(path, doer))
     }
 
     fn mkdir(&mut self, path: &str) -> Result<(), DiskError> {
-        self.rename_like(Call::Mkdir, path, |disk, doer| disk.mkdir(path, doer))
+        self.rename_like(Call::Mkdir, path, false, |disk, doer| disk.mkdir(path, doer))
     }
 
     fn list(&mut self, path: &str) -> Result<Vec<String>, DiskError> {
         let about = self.call(Call::List, 0, path.as_bytes());
-        let span = self.world.settings.disk.read;
-        let result = self.device_error(about).and_then(|()| self.disk().list(path));
-        self.take_time(about, span);
-        result
+        self.local += self.time_of(about, self.world.settings.disk.read);
+
+        self.device_error(about).and_then(|()| self.disk().list(path))
     }
 
     fn stat(&mut self, path: &str) -> Result<Stat, DiskError> {

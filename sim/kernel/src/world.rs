@@ -319,6 +319,7 @@ impl World {
             Event::Wake(process) => self.wake(process),
             Event::Strike(slot) => self.strike(slot as usize),
             Event::Relief(slot) => self.relieve(slot as usize),
+            Event::Ambush { process, incarnation, ambush } => self.spring(process, incarnation, ambush),
         }
     }
 
@@ -356,28 +357,33 @@ impl World {
     }
 
     fn park(&mut self, process: ProcessId, event: Event) {
+        self.processes[process.0 as usize].mailbox.push_back(event);
+        self.schedule_wake(process);
+    }
+
+    /// Makes sure that a process whose mailbox is not empty takes the next event as soon as it is free.
+    pub(crate) fn schedule_wake(&mut self, process: ProcessId) {
         let it = &mut self.processes[process.0 as usize];
-        it.mailbox.push_back(event);
-        if !it.waking {
-            it.waking = true;
-            self.queue.push(it.busy_until.max(self.now), Event::Wake(process));
+        let free = it.busy_until.max(self.now);
+        if !it.mailbox.is_empty() && it.wake_at.is_none_or(|at| at > free) {
+            it.wake_at = Some(free);
+            self.queue.push(free, Event::Wake(process));
         }
     }
 
     fn wake(&mut self, process: ProcessId) {
         let it = &mut self.processes[process.0 as usize];
-        it.waking = false;
+        if it.wake_at != Some(self.now) {
+            return; // A crash, a pause or its end has made another wake-up the right one.
+        }
+        it.wake_at = None;
         if it.busy_until <= self.now
             && it.is_up()
             && let Some(event) = it.mailbox.pop_front()
         {
             self.handle(event);
         }
-        let it = &mut self.processes[process.0 as usize];
-        if !it.mailbox.is_empty() && !it.waking {
-            it.waking = true;
-            self.queue.push(it.busy_until.max(self.now), Event::Wake(process));
-        }
+        self.schedule_wake(process);
     }
 
     /// Runs the handler of a message or an alarm for a process that is up and free.
@@ -464,6 +470,8 @@ impl World {
         let it = &mut self.processes[process.0 as usize];
         it.cell = None;
         it.mailbox.clear();
+        it.wake_at = None;
+        it.ambush = None;
         let node = &mut self.nodes[it.node.0 as usize];
         for handle in it.handles.drain(..).flatten() {
             node.disk.unpin(handle.ino);

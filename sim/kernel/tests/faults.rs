@@ -217,7 +217,8 @@ fn healing_ends_every_fault_and_brings_everyone_back() {
         world.take_marks(&mut marks);
         for process in 0..4 {
             let rounds = marks.iter().filter(|seen| seen.process.0 == process && seen.mark.kind == "probe.round");
-            assert!(rounds.count() > 140, "probe {process} works again, seed {seed}: {:?}", world.waiting());
+            let rounds = rounds.count();
+            assert!(rounds > 140, "probe {process} works again, seed {seed}, {rounds} rounds: {:?}", world.waiting());
         }
         assert!(marks.iter().all(|seen| seen.mark.kind != "probe.error"), "no errors after healing, seed {seed}");
         let strikes = |counts: &[(FaultKind, FaultCount)]| counts.iter().map(|(_, count)| count.asked).sum::<u64>();
