@@ -108,7 +108,9 @@ impl Knobs {
     pub fn interval(&self, name: &str) -> Duration {
         match self.get(name) {
             0 => Duration::from_secs(3600),
-            rate => Duration::from_nanos((u128::from(nanos(Duration::from_secs(1))) * 1_000_000 / u128::from(rate)) as u64),
+            rate => {
+                Duration::from_nanos((u128::from(nanos(Duration::from_secs(1))) * 1_000_000 / u128::from(rate)) as u64)
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::draw::Identity;
 use crate::process::Ambush;
+use crate::queue::Touch;
 use contract::timer::Alarm;
 use contract::{Payload, ProcessId};
 
@@ -64,4 +65,13 @@ pub enum Event {
         /// What happens to it.
         ambush: Ambush,
     },
+}
+
+impl Touch for Event {
+    #[inline]
+    fn touch(&self) {
+        if let Event::Message(message) = self {
+            message.payload.touch();
+        }
+    }
 }

@@ -1,50 +1,62 @@
 //! The event queue: a calendar whose day length follows the load.
 //!
 //! Events come out in the order of `(time, sequence)`, whatever the length of a day, so that adapting it
-//! cannot change a run. Today's events are sorted; the other days of this year wait unsorted in a bucket
-//! each; later years wait in one bucket a year, and are dealt out to days when their year begins.
+//! cannot change a run. Today's events are sorted; each of the next [`DAYS`] days is a linked list through
+//! a slab; later events lie in one list an era of that many days, and are dealt out when it begins.
+//!
+//! What decides the speed under load is memory: a freed slot is the next one filled, lists touch only the
+//! slots' dates, and a day's events are touched all at once when it begins, so that their cache misses
+//! overlap instead of following one another.
 
 use std::collections::BTreeMap;
 
-/// Days in a year.
-const DAYS: usize = 4096;
-/// Initial length of a day: 2^17 ns, half a second a year.
+/// Days within reach of a list of their own.
+const DAYS: usize = 1 << 14;
+/// Initial length of a day: 2^17 ns.
 const FIRST_SHIFT: u32 = 17;
 /// Pops between two looks at the length of a day.
 const ADAPT_EVERY: u32 = 2048;
 /// A day should hold about this many events.
 const DAY_LEAST: u32 = 3;
-const DAY_MOST: u32 = 14;
-/// Emptied buckets kept for reuse while they are still in the cache.
-const SPARE_MOST: usize = 64;
+const DAY_MOST: u32 = 16;
+/// The end of a list.
+const NONE: u32 = u32::MAX;
 
-#[derive(Clone, Debug)]
-struct Item<E> {
-    time: u64,
-    sequence: u64,
-    event: E,
+/// An event that can be read a little, so that it is in the cache when it is handled.
+pub trait Touch {
+    /// Reads some of it.
+    fn touch(&self);
 }
 
-impl<E> Item<E> {
-    #[inline]
-    fn order(&self) -> (u64, u64) {
-        (self.time, self.sequence)
-    }
+/// One event's date, and its list.
+#[derive(Clone, Copy, Debug)]
+struct Date {
+    time: u64,
+    sequence: u64,
+    next: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    time: u64,
+    sequence: u64,
+    slot: u32,
 }
 
 /// Events by time.
 #[derive(Clone, Debug)]
 pub struct Queue<E> {
+    dates: Vec<Date>,
+    events: Vec<Option<E>>,
+    free: u32,
     /// Today's events, latest first.
-    today: Vec<Item<E>>,
+    today: Vec<Entry>,
     /// The current day since the start of time: `time >> shift`.
     day: u64,
     shift: u32,
-    /// The later days of this year.
-    days: Vec<Vec<Item<E>>>,
-    occupied: [u64; DAYS / 64],
-    years: BTreeMap<u64, Vec<Item<E>>>,
-    spare: Vec<Vec<Item<E>>>,
+    heads: Vec<u32>,
+    occupied: Vec<u64>,
+    eras: BTreeMap<u64, u32>,
     sequence: u64,
     len: usize,
     pops: u32,
@@ -54,13 +66,15 @@ pub struct Queue<E> {
 impl<E> Default for Queue<E> {
     fn default() -> Self {
         Queue {
+            dates: Vec::new(),
+            events: Vec::new(),
+            free: NONE,
             today: Vec::new(),
             day: 0,
             shift: FIRST_SHIFT,
-            days: std::iter::repeat_with(Vec::new).take(DAYS).collect(),
-            occupied: [0; DAYS / 64],
-            years: BTreeMap::new(),
-            spare: Vec::new(),
+            heads: vec![NONE; DAYS],
+            occupied: vec![0; DAYS / 64],
+            eras: BTreeMap::new(),
             sequence: 0,
             len: 0,
             pops: 0,
@@ -69,7 +83,7 @@ impl<E> Default for Queue<E> {
     }
 }
 
-impl<E> Queue<E> {
+impl<E: Touch> Queue<E> {
     /// Events that wait for their time.
     pub fn len(&self) -> usize {
         self.len
@@ -83,10 +97,19 @@ impl<E> Queue<E> {
     /// Schedules `event`. Of equal times the one pushed first comes first.
     #[inline]
     pub fn push(&mut self, time: u64, event: E) {
-        let sequence = self.sequence;
+        let date = Date { time, sequence: self.sequence, next: NONE };
         self.sequence += 1;
         self.len += 1;
-        self.place(Item { time, sequence, event });
+        let slot = self.free;
+        if slot == NONE {
+            self.dates.push(date);
+            self.events.push(Some(event));
+            return self.place(self.dates.len() as u32 - 1);
+        }
+        self.free = self.dates[slot as usize].next;
+        self.dates[slot as usize] = date;
+        self.events[slot as usize] = Some(event);
+        self.place(slot);
     }
 
     /// The time of the next event.
@@ -95,7 +118,7 @@ impl<E> Queue<E> {
         if self.today.is_empty() && !self.advance() {
             return None;
         }
-        self.today.last().map(|item| item.time)
+        self.today.last().map(|entry| entry.time)
     }
 
     /// Takes the next event.
@@ -104,46 +127,55 @@ impl<E> Queue<E> {
         if self.today.is_empty() && !self.advance() {
             return None;
         }
-        let item = self.today.pop()?;
+        let Entry { time, slot, .. } = self.today.pop()?;
         self.len -= 1;
         self.pops += 1;
-        Some((item.time, item.event))
+        let event = self.release(slot)?;
+        Some((time, event))
     }
 
     /// Lets `change` edit, drop or move every event that waits. For crashes and pauses: rare.
     pub fn revise(&mut self, mut change: impl FnMut(u64, &mut E) -> Revision) {
-        let all = self.drain();
-        for mut item in all {
-            match change(item.time, &mut item.event) {
+        for slot in self.unlink_all() {
+            let Some(event) = &mut self.events[slot as usize] else { continue };
+            match change(self.dates[slot as usize].time, event) {
                 Revision::Keep => {}
-                Revision::Drop => continue,
-                Revision::Move(time) => item.time = time,
+                Revision::Move(time) => self.dates[slot as usize].time = time,
+                Revision::Drop => {
+                    self.release(slot);
+                    self.len -= 1;
+                    continue;
+                }
             }
-            self.len += 1;
-            self.place(item);
+            self.place(slot);
         }
     }
 
     #[inline]
-    fn place(&mut self, item: Item<E>) {
-        let day = item.time >> self.shift;
+    fn release(&mut self, slot: u32) -> Option<E> {
+        self.dates[slot as usize].next = self.free;
+        self.free = slot;
+        self.events[slot as usize].take()
+    }
+
+    /// Puts a dated slot into today, into its day or into its era.
+    #[inline]
+    fn place(&mut self, slot: u32) {
+        let Date { time, sequence, .. } = self.dates[slot as usize];
+        let day = time >> self.shift;
         if day <= self.day {
-            let at = self.today.partition_point(|other| other.order() > item.order());
-            self.today.insert(at, item);
-        } else if day / DAYS as u64 == self.day / DAYS as u64 {
-            let place = day as usize % DAYS;
-            let bucket = &mut self.days[place];
-            if bucket.is_empty() {
-                self.occupied[place / 64] |= 1 << (place % 64);
-                if bucket.capacity() == 0
-                    && let Some(spare) = self.spare.pop()
-                {
-                    *bucket = spare;
-                }
-            }
-            bucket.push(item);
+            let entry = Entry { time, sequence, slot };
+            let at = self.today.partition_point(|other| *other > entry);
+            self.today.insert(at, entry);
+        } else if day - self.day < DAYS as u64 {
+            let bucket = day as usize % DAYS;
+            self.dates[slot as usize].next = self.heads[bucket];
+            self.heads[bucket] = slot;
+            self.occupied[bucket / 64] |= 1 << (bucket % 64);
         } else {
-            self.years.entry(day / DAYS as u64).or_default().push(item);
+            let head = self.eras.entry(day / DAYS as u64).or_insert(NONE);
+            self.dates[slot as usize].next = *head;
+            *head = slot;
         }
     }
 
@@ -155,50 +187,65 @@ impl<E> Queue<E> {
         }
         if self.pops >= ADAPT_EVERY {
             self.adapt();
-            if !self.today.is_empty() {
-                return true;
+        }
+        while self.today.is_empty() {
+            let next = self.next_occupied();
+            let era = self.eras.first_key_value().map(|(era, _)| *era);
+            match (next, era) {
+                (Some(day), Some(era)) if day / (DAYS as u64) < era => self.day = day,
+                (_, Some(era)) => self.begin_era(era),
+                (Some(day), None) => self.day = day,
+                (None, None) => unreachable!("waiting events are today, in a day or in an era"),
             }
+            self.take_day();
         }
-        let Some(day) = self.next_occupied() else {
-            self.begin_year();
-            return true;
-        };
-        self.day = day;
-        let place = day as usize % DAYS;
-        self.occupied[place / 64] &= !(1 << (place % 64));
-        let emptied = std::mem::replace(&mut self.today, std::mem::take(&mut self.days[place]));
-        if self.spare.len() < SPARE_MOST {
-            self.spare.push(emptied);
-        }
-        self.today.sort_unstable_by_key(|item| std::cmp::Reverse(item.order()));
         self.days_taken += 1;
         true
     }
 
-    /// Deals out the events of the next year that has any; its first day begins.
-    fn begin_year(&mut self) {
-        let Some((_, items)) = self.years.pop_first() else {
-            unreachable!("waiting events are today, this year or later");
-        };
-        let first = items.iter().map(|item| item.time).min().unwrap_or(0);
-        self.day = first >> self.shift;
-        self.days_taken += 1;
-        for item in items {
-            self.place(item);
+    /// Deals out an era's events to its days, on its first day.
+    fn begin_era(&mut self, era: u64) {
+        self.day = era * DAYS as u64;
+        let mut slot = self.eras.remove(&era).unwrap_or(NONE);
+        while slot != NONE {
+            let next = self.dates[slot as usize].next;
+            self.place(slot);
+            slot = next;
         }
     }
 
-    /// The first day after today, in this year, that has events.
+    fn take_day(&mut self) {
+        let bucket = self.day as usize % DAYS;
+        let mut slot = std::mem::replace(&mut self.heads[bucket], NONE);
+        self.occupied[bucket / 64] &= !(1 << (bucket % 64));
+        while slot != NONE {
+            let Date { time, sequence, next } = self.dates[slot as usize];
+            self.today.push(Entry { time, sequence, slot });
+            slot = next;
+        }
+        self.today.sort_unstable_by(|a, b| b.cmp(a));
+        for entry in &self.today {
+            if let Some(event) = &self.events[entry.slot as usize] {
+                event.touch();
+            }
+        }
+    }
+
+    /// The first day after today within reach that has events.
     fn next_occupied(&self) -> Option<u64> {
         let start = self.day as usize % DAYS;
-        let mut bits = self.occupied[start / 64] & (u64::MAX << (start % 64));
-        for word in start / 64..self.occupied.len() {
-            if word > start / 64 {
-                bits = self.occupied[word];
+        let words = self.occupied.len();
+        for step in 0..=words {
+            let word = (start / 64 + step) % words;
+            let mut bits = self.occupied[word];
+            if step == 0 {
+                bits &= u64::MAX << (start % 64);
+            } else if step == words {
+                bits &= !(u64::MAX << (start % 64));
             }
             if bits != 0 {
-                let place = word * 64 + bits.trailing_zeros() as usize;
-                return Some(self.day + (place - start) as u64);
+                let bucket = word * 64 + bits.trailing_zeros() as usize;
+                return Some(self.day + ((bucket + DAYS - start) % DAYS) as u64);
             }
         }
         None
@@ -218,29 +265,27 @@ impl<E> Queue<E> {
             shift += 1;
         }
         if shift != self.shift {
-            let all = self.drain();
-            self.len = all.len();
+            let all = self.unlink_all();
             self.shift = shift;
-            self.day = all.iter().map(|item| item.time).min().unwrap_or(0) >> shift;
-            for item in all {
-                self.place(item);
+            self.day = all.iter().map(|slot| self.dates[*slot as usize].time).min().unwrap_or(0) >> shift;
+            for slot in all {
+                self.place(slot);
             }
         }
     }
 
-    fn drain(&mut self) -> Vec<Item<E>> {
-        let mut all = std::mem::take(&mut self.today);
-        for (place, bucket) in self.days.iter_mut().enumerate() {
-            if self.occupied[place / 64] & (1 << (place % 64)) != 0 {
-                all.append(bucket);
+    /// Takes every waiting slot out of today, its day or its era.
+    fn unlink_all(&mut self) -> Vec<u32> {
+        let mut all: Vec<u32> = std::mem::take(&mut self.today).into_iter().map(|entry| entry.slot).collect();
+        let eras = std::mem::take(&mut self.eras).into_values();
+        for mut slot in self.heads.iter_mut().map(|head| std::mem::replace(head, NONE)).chain(eras) {
+            while slot != NONE {
+                all.push(slot);
+                slot = self.dates[slot as usize].next;
             }
         }
-        for items in std::mem::take(&mut self.years).into_values() {
-            all.extend(items);
-        }
-        self.occupied = [0; DAYS / 64];
+        self.occupied.fill(0);
         assert!(all.len() == self.len, "every waiting event is somewhere");
-        self.len = 0;
         all
     }
 }
@@ -260,6 +305,10 @@ pub enum Revision {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    impl Touch for u32 {
+        fn touch(&self) {}
+    }
 
     fn drain(queue: &mut Queue<u32>) -> Vec<(u64, u32)> {
         let mut out = Vec::new();
