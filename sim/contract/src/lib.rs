@@ -18,6 +18,7 @@
 
 pub mod actor;
 pub mod address;
+pub mod blob;
 pub mod calls;
 pub mod cell;
 pub mod codec;
@@ -34,6 +35,7 @@ pub mod timer;
 
 pub use actor::{Actor, Halt};
 pub use address::{Addr, NodeId, Pid, ProcessId};
+pub use blob::Blob;
 pub use context::Context;
 pub use disk::{Disk, DiskError, File, Open};
 pub use host::Host;

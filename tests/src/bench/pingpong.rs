@@ -19,7 +19,10 @@ pub enum Ball {
 message!(Ball = "bench.pingpong/1");
 inbox! {
     /// What a player accepts.
-    pub enum Inbox { Ball(Ball) }
+    pub enum Inbox {
+        /// A ball.
+        Ball(Ball),
+    }
 }
 
 /// What a player is told.

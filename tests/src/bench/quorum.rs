@@ -5,7 +5,7 @@
 
 use contract::cell::blueprint;
 use contract::plan::{Directory, NodePlan, Plan, ProcessPlan, RoleKind};
-use contract::{Actor, Addr, Context, File, Halt, NodeId, Open, ProcessId, inbox, mark, message};
+use contract::{Actor, Addr, Blob, Context, File, Halt, NodeId, Open, ProcessId, inbox, mark, message};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,8 +19,8 @@ pub const REPLICAS: usize = 3;
 pub const LOG: &str = "log";
 const QUORUM: usize = 2;
 
-/// A record, which serde takes as two halves of 64 bytes and so on down to arrays that it knows.
-pub type Record = [[u8; 32]; 4];
+/// A record; the leader's log, its messages and the client share the bytes.
+pub type Record = Blob;
 
 /// What replicas and clients say.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,7 +66,10 @@ pub enum Message {
 message!(Message = "bench.quorum/1");
 inbox! {
     /// What everybody accepts.
-    pub enum Inbox { Message(Message) }
+    pub enum Inbox {
+        /// A message of the log.
+        Message(Message),
+    }
 }
 
 fn process(id: u32) -> Addr<Message> {
@@ -91,7 +94,7 @@ pub struct Replica {
 impl Replica {
     fn write(&mut self, record: &Record, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let mut disk = ctx.disk();
-        disk.append_all(self.file, record.as_flattened())?;
+        disk.append_all(self.file, record)?;
         disk.sync(self.file)?;
         self.records += 1;
         Ok(())
@@ -99,10 +102,10 @@ impl Replica {
 
     fn lead(&mut self, client: u32, serial: u64, record: Record, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let index = self.records;
-        self.log.push(record);
+        self.log.push(record.clone());
         self.waiting.push_back((client, serial));
         for follower in 1..REPLICAS as u32 {
-            ctx.send(process(follower), Message::Replicate { index, record });
+            ctx.send(process(follower), Message::Replicate { index, record: record.clone() });
         }
         self.write(&record, ctx)?;
         self.learn(0, index + 1, ctx);
@@ -172,7 +175,7 @@ impl Actor for Replica {
             Message::Durable { replica, records } => self.learn(replica, records, ctx),
             Message::Hello { replica, records } => {
                 for (index, record) in self.log.iter().enumerate().skip(records as usize) {
-                    ctx.send(process(replica), Message::Replicate { index: index as u64, record: *record });
+                    ctx.send(process(replica), Message::Replicate { index: index as u64, record: record.clone() });
                 }
             }
             Message::Appended { .. } => {}
@@ -198,13 +201,12 @@ pub const MARK_EVERY: u64 = 1_000;
 
 /// The record that a client appends as its `serial`-th.
 pub fn record(client: u32, serial: u64) -> Record {
-    let mut record = Record::default();
-    let words = record.as_flattened_mut().chunks_exact_mut(8);
-    for (number, word) in words.enumerate() {
+    let mut bytes = [0; RECORD_BYTES];
+    for (number, word) in bytes.chunks_exact_mut(8).enumerate() {
         let filler = (serial << 8 | u64::from(client)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(number as u32);
         word.copy_from_slice(&filler.to_le_bytes());
     }
-    record
+    bytes.as_slice().into()
 }
 
 impl Clients {
