@@ -64,12 +64,8 @@ impl Options {
                 options.disk = false;
                 continue;
             }
-            let value = words
-                .next()
-                .with_context(|| format!("{flag} needs a value"))?;
-            let number = value
-                .parse::<u64>()
-                .with_context(|| format!("{flag} needs a number, not {value:?}"))?;
+            let value = words.next().with_context(|| format!("{flag} needs a value"))?;
+            let number = value.parse::<u64>().with_context(|| format!("{flag} needs a number, not {value:?}"))?;
             match flag.as_str() {
                 "--nodes" => options.nodes = usize::try_from(number)?,
                 "--outstanding" => options.outstanding = usize::try_from(number)?,
@@ -89,11 +85,7 @@ impl Options {
             workload,
             nodes: 64,
             outstanding: 1,
-            deliveries: if workload == Workload::Short {
-                1_000
-            } else {
-                1_000_000
-            },
+            deliveries: if workload == Workload::Short { 1_000 } else { 1_000_000 },
             appends: 100_000,
             runs: 100,
             seed: 1,
@@ -131,14 +123,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for line in [
-            "",
-            "tennis",
-            "pingpong --nodes",
-            "pingpong --nodes x",
-            "pingpong --nodes 1",
-            "pingpong --colour 3",
-        ] {
+        for line in
+            ["", "tennis", "pingpong --nodes", "pingpong --nodes x", "pingpong --nodes 1", "pingpong --colour 3"]
+        {
             assert!(parse(line).is_err(), "{line:?} was accepted");
         }
     }

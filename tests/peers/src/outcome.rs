@@ -57,16 +57,8 @@ impl Peer {
 
     fn outcome(&self, options: &Options) -> Result<String> {
         let (run, nodes, outstanding) = match options.workload {
-            Workload::Pingpong => (
-                (self.pingpong)(options)?,
-                options.nodes,
-                options.outstanding,
-            ),
-            Workload::QuorumLog => (
-                (self.quorum_log)(options)?,
-                quorum::REPLICAS + quorum::CLIENTS,
-                1,
-            ),
+            Workload::Pingpong => ((self.pingpong)(options)?, options.nodes, options.outstanding),
+            Workload::QuorumLog => ((self.quorum_log)(options)?, quorum::NODES, quorum::CLIENTS),
             Workload::Short => (self.short(options)?, options.nodes, options.outstanding),
         };
         let outcome = Outcome {
@@ -87,16 +79,9 @@ impl Peer {
         let started = Instant::now();
         let mut checksum = 0;
         for run in 0..options.runs {
-            let seeded = Options {
-                seed: options.seed.wrapping_add(run),
-                ..*options
-            };
+            let seeded = Options { seed: options.seed.wrapping_add(run), ..*options };
             checksum = mix(checksum ^ (self.pingpong)(&seeded)?.checksum);
         }
-        Ok(Run {
-            units: options.runs,
-            elapsed: started.elapsed(),
-            checksum,
-        })
+        Ok(Run { units: options.runs, elapsed: started.elapsed(), checksum })
     }
 }

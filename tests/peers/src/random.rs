@@ -15,9 +15,7 @@ pub struct Stream {
 impl Stream {
     /// The stream of one participant: different seeds or participants give unrelated streams.
     pub fn new(seed: u64, participant: u64) -> Self {
-        Self {
-            state: mix(seed ^ mix(participant.wrapping_add(INCREMENT))),
-        }
+        Self { state: mix(seed ^ mix(participant.wrapping_add(INCREMENT))) }
     }
 
     pub fn next_u64(&mut self) -> u64 {

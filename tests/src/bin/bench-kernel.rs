@@ -5,13 +5,15 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // a benchmark reads the clock
 
 use contract::{Duration, NodeId, ProcessId, Time};
+use kernel::draw::{Draw, Identity, Purpose, StreamFor, stream};
 use kernel::{DiskSettings, NetworkSettings, Progress, Settings, Span, World};
+use rand_core::Rng;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 use support::bench::{pingpong, quorum};
 
-const USAGE: &str = "usage: bench-kernel pingpong|quorum-log|short [--nodes N] [--outstanding K] \
+const USAGE: &str = "usage: bench-kernel pingpong|quorum-log|short|draws [--nodes N] [--outstanding K] \
                      [--deliveries N] [--appends N] [--runs N] [--seed S] [--no-disk]";
 
 struct Options {
@@ -131,7 +133,33 @@ fn bench_quorum(options: &Options) -> Result<Report, String> {
     Ok(Report { units: options.appends, nanos, checksum: world.fingerprint() })
 }
 
+/// What one keyed choice costs, by way of making it (decision record 0002).
+fn bench_draws(options: &Options) {
+    const DRAWS: u64 = 1_000_000;
+    let draw = Draw::new(options.seed);
+    let mut sum = 0u64;
+    let mut time = |name: &str, mut one: Box<dyn FnMut(u64) -> u64>| {
+        let start = Instant::now();
+        for number in 0..DRAWS {
+            sum = sum.wrapping_add(one(number));
+        }
+        println!("{name:<44} {:>7.1} ns", start.elapsed().as_nanos() as f64 / DRAWS as f64);
+    };
+    time("keyed hash of an identity", Box::new(move |number| draw.bits(Identity(number), Purpose::Latency)));
+    let seed = options.seed;
+    time("new ChaCha8 stream for each choice", Box::new(move |number| stream(seed, StreamFor::Fault, number).next_u64()));
+    let mut one = stream(seed, StreamFor::Fault, 0);
+    time("next word of one ChaCha8 stream (not keyed)", Box::new(move |_| one.next_u64()));
+    assert!(sum != 0, "the draws are used");
+}
+
 fn main() -> ExitCode {
+    if let Ok(options) = options()
+        && options.workload == "draws"
+    {
+        bench_draws(&options);
+        return ExitCode::SUCCESS;
+    }
     let report = options().and_then(|options| {
         let report = match options.workload.as_str() {
             "pingpong" => bench_pingpong(&options),

@@ -54,8 +54,8 @@ fn a_frame() {
     let frame = Frame { from: ProcessId(0x0102_0304), to: ProcessId(5), protocol: Tell::PROTOCOL, body };
     let mut bytes = Vec::new();
     frame.write(&mut bytes).expect("a short body");
-    // Magic, version, zero | body length | protocol | sender | receiver | checksum | body.
-    let golden = "5350_01_00 03000000 b6f438c1 04030201 05000000 3106b28f323b21ce fb2c01";
+    // Magic, version, zero | body length | protocol | sender | receiver | body's check | header's check | body.
+    let golden = "5350_01_00 03000000 b6f438c1 04030201 05000000 c5d719d58c29c9e0 f384f0b2 fb2c01";
     assert_eq!(hex(&bytes), golden.replace([' ', '_'], ""));
     assert_eq!(Frame::read(&bytes), Ok(Some((frame, bytes.len()))));
 }
@@ -65,7 +65,7 @@ fn an_empty_frame() {
     let frame = Frame { from: ProcessId(0), to: ProcessId(0), protocol: contract::Protocol(0), body: Vec::new() };
     let mut bytes = Vec::new();
     frame.write(&mut bytes).expect("an empty body");
-    let golden = "5350_01_00 00000000 00000000 00000000 00000000 a23a7e17688da364";
+    let golden = "5350_01_00 00000000 00000000 00000000 00000000 c294d3380580062d 1420e73d";
     assert_eq!(hex(&bytes), golden.replace([' ', '_'], ""));
 }
 
@@ -73,8 +73,8 @@ fn an_empty_frame() {
 fn a_record() {
     let mut log = Vec::new();
     write_record(b"storm", &mut log).expect("a short body");
-    // Body length | checksum | body.
-    let golden = "05000000 81692960cd6e6e31 73746f726d";
+    // Body length | body's check | header's check | body.
+    let golden = "05000000 efcba570950a5e8a 1d6e7569 73746f726d";
     assert_eq!(hex(&log), golden.replace(' ', ""));
     assert_eq!(read_record(&log, 0), RecordAt::Record(b"storm", log.len()));
 }
@@ -83,7 +83,6 @@ fn a_record() {
 #[test]
 fn the_checksum_is_xxh3() {
     assert_eq!(xxhash_rust::xxh3::xxh3_64(b""), 0x2d06_8005_38d3_94c2);
-    // By hand: xxh3(length) ^ xxh3(body).
-    let by_hand = xxhash_rust::xxh3::xxh3_64(&[5, 0, 0, 0]) ^ xxhash_rust::xxh3::xxh3_64(b"storm");
-    assert_eq!(hex(&by_hand.to_le_bytes()), "81692960cd6e6e31");
+    // By hand: the check of the five bytes in `a_record`.
+    assert_eq!(hex(&xxhash_rust::xxh3::xxh3_64(b"storm").to_le_bytes()), "efcba570950a5e8a");
 }

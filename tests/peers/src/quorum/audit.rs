@@ -14,73 +14,43 @@ pub struct Audit {
 
 impl Audit {
     pub fn new(appends: u64) -> Self {
-        Self {
-            appends,
-            logs: Mutex::new([const { None }; REPLICAS]),
-        }
+        Self { appends, logs: Mutex::new([const { None }; REPLICAS]) }
     }
 
     /// Takes the contents of one replica's disk.
     pub fn submit(&self, replica: usize, log: Vec<u8>) {
-        self.logs
-            .lock()
-            .expect("a simulation runs on one thread, nobody can poison this")[replica] = Some(log);
+        self.logs.lock().expect("a simulation runs on one thread, nobody can poison this")[replica] = Some(log);
     }
 
     /// Whether all replicas have submitted theirs.
     pub fn complete(&self) -> bool {
-        self.logs
-            .lock()
-            .expect("a simulation runs on one thread, nobody can poison this")
-            .iter()
-            .all(Option::is_some)
+        self.logs.lock().expect("a simulation runs on one thread, nobody can poison this").iter().all(Option::is_some)
     }
 
     /// Fails unless the three logs are the same, every client's records are in them once and in
     /// order, and every crash of the plan happened. Returns a digest of the log.
     pub fn verify(&self, progress: &Progress) -> Result<u64> {
-        ensure!(
-            progress.violations() == 0,
-            "a client's records came out of order"
-        );
-        ensure!(
-            progress.all_crashes_happened(),
-            "some crashes were left out"
-        );
+        ensure!(progress.violations() == 0, "a client's records came out of order");
+        ensure!(progress.all_crashes_happened(), "some crashes were left out");
         ensure!(progress.finished(), "the run stopped before its end");
-        let logs = self
-            .logs
-            .lock()
-            .expect("a simulation runs on one thread, nobody can poison this");
-        let log = |replica: usize| {
-            logs[replica]
-                .as_deref()
-                .with_context(|| format!("replica {replica} submitted no log"))
-        };
+        let logs = self.logs.lock().expect("a simulation runs on one thread, nobody can poison this");
+        let log =
+            |replica: usize| logs[replica].as_deref().with_context(|| format!("replica {replica} submitted no log"));
         let reference = log(LEADER)?;
         self.verify_records(reference)?;
         for replica in 0..REPLICAS {
-            ensure!(
-                log(replica)? == reference,
-                "the log of replica {replica} differs from the leader's"
-            );
+            ensure!(log(replica)? == reference, "the log of replica {replica} differs from the leader's");
         }
         Ok(digest(reference))
     }
 
     fn verify_records(&self, log: &[u8]) -> Result<()> {
         let expected = usize::try_from(self.appends)? * RECORD_BYTES;
-        ensure!(
-            log.len() == expected,
-            "the leader's log has {} bytes, not {expected}",
-            log.len()
-        );
+        ensure!(log.len() == expected, "the leader's log has {} bytes, not {expected}", log.len());
         let mut next = [0; CLIENTS];
         for bytes in log.chunks_exact(RECORD_BYTES) {
             let client = bytes[0];
-            let serial = next
-                .get_mut(usize::from(client))
-                .context("a record of nobody")?;
+            let serial = next.get_mut(usize::from(client)).context("a record of nobody")?;
             ensure!(
                 bytes == record(u32::from(client), *serial).as_slice(),
                 "record {serial} of client {client} is damaged, missing or out of order"

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use super::{Progress, Record};
 
@@ -8,19 +8,15 @@ pub struct Follower {
     replica: usize,
     /// Records on its disk.
     records: u64,
-    /// Records that overtook an earlier one on the network. Bounded by what the clients have under
-    /// way and by what the follower missed while it was down.
-    early: BTreeMap<u64, Record>,
+    /// What has arrived of the records from `records` on; `None` where the network let a later one
+    /// overtake. Bounded by what the clients have under way and what was missed while down.
+    arrived: VecDeque<Option<Record>>,
 }
 
 impl Follower {
     /// A follower that found `records` records on its disk.
     pub fn recover(replica: usize, records: u64) -> Self {
-        Self {
-            replica,
-            records,
-            early: BTreeMap::new(),
-        }
+        Self { replica, records, arrived: VecDeque::new() }
     }
 
     pub fn replica(&self) -> usize {
@@ -33,19 +29,25 @@ impl Follower {
 
     /// Takes a record from the leader; one that it has already is ignored.
     pub fn offer(&mut self, index: u64, record: Record) {
-        if self.records <= index {
-            self.early.insert(index, record);
+        let Some(ahead) = index.checked_sub(self.records) else {
+            return;
+        };
+        let ahead = usize::try_from(ahead).expect("the leader sends what fits in its memory");
+        if self.arrived.len() <= ahead {
+            self.arrived.resize(ahead + 1, None);
         }
+        self.arrived[ahead] = Some(record);
     }
 
     /// The record to write now, if the next one of the log is here. The caller writes and syncs
     /// it and then calls [`Follower::written`].
-    pub fn next_record(&mut self) -> Option<Record> {
-        self.early.remove(&self.records)
+    pub fn next_record(&self) -> Option<Record> {
+        self.arrived.front().copied().flatten()
     }
 
     /// Notes that one more record is synced and returns how many are.
     pub fn written(&mut self, progress: &Progress) -> u64 {
+        self.arrived.pop_front();
         self.records += 1;
         progress.durable(self.replica, self.records);
         self.records

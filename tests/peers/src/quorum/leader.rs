@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::{CLIENTS, LEADER, Progress, QUORUM, REPLICAS, Record};
+use super::{CLIENTS, Progress, QUORUM, REPLICAS, Record};
 
 /// The decisions of replica 0.
 #[derive(Debug)]
@@ -58,26 +58,17 @@ impl Leader {
         *known = (*known).max(records);
         let mut descending = self.durable;
         descending.sort_unstable_by(|left, right| right.cmp(left));
-        // A leader answers nothing that its own disk could forget.
-        let committed = descending[QUORUM - 1].min(self.durable[LEADER]);
-        while self.committed < committed {
+        while self.committed < descending[QUORUM - 1] {
             self.committed += 1;
-            let (client, serial) = self
-                .waiting
-                .pop_front()
-                .expect("every record that is not committed has a client waiting");
+            let (client, serial) =
+                self.waiting.pop_front().expect("every record that is not committed has a client waiting");
             answer(client, serial);
         }
     }
 
     /// The records that a follower with `records` of them lacks, with their indices.
-    pub fn records_from(
-        &self,
-        records: u64,
-    ) -> impl DoubleEndedIterator<Item = (u64, Record)> + use<'_> {
-        let from = usize::try_from(records)
-            .unwrap_or(usize::MAX)
-            .min(self.log.len());
+    pub fn records_from(&self, records: u64) -> impl DoubleEndedIterator<Item = (u64, Record)> + use<'_> {
+        let from = usize::try_from(records).unwrap_or(usize::MAX).min(self.log.len());
         (from..self.log.len()).map(|index| (index as u64, self.log[index]))
     }
 }

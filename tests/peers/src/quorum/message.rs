@@ -8,17 +8,9 @@ pub const WIRE_BYTES_MAX: usize = HEAD_BYTES + RECORD_BYTES;
 pub type Record = [u8; RECORD_BYTES];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most messages carry a record, and a box would cost more than the copy"
-)]
 pub enum Message {
     /// A client asks the leader to append its record.
-    Append {
-        client: u32,
-        serial: u64,
-        record: Record,
-    },
+    Append { client: u32, serial: u64, record: Record },
     /// The leader gives a follower the record at `index`.
     Replicate { index: u64, record: Record },
     /// A replica has synced its first `records` records.
@@ -39,11 +31,7 @@ impl Message {
     /// Writes the message into `wire` and returns the bytes used.
     pub fn encode<'wire>(&self, wire: &'wire mut [u8; WIRE_BYTES_MAX]) -> &'wire [u8] {
         let (tag, who, number, record) = match self {
-            Self::Append {
-                client,
-                serial,
-                record,
-            } => (APPEND, *client, *serial, Some(record)),
+            Self::Append { client, serial, record } => (APPEND, *client, *serial, Some(record)),
             Self::Replicate { index, record } => (REPLICATE, 0, *index, Some(record)),
             Self::Durable { replica, records } => (DURABLE, *replica, *records, None),
             Self::Hello { replica, records } => (HELLO, *replica, *records, None),
@@ -59,6 +47,12 @@ impl Message {
         &wire[..]
     }
 
+    /// Whether a record follows this head; for peers that read a stream of bytes.
+    pub fn has_record(head: &[u8; HEAD_BYTES]) -> bool {
+        let [first, second, third, fourth, ..] = *head;
+        matches!(u32::from_le_bytes([first, second, third, fourth]), APPEND | REPLICATE)
+    }
+
     pub fn decode(wire: &[u8]) -> Result<Self> {
         ensure!(HEAD_BYTES <= wire.len(), "a message without a head");
         let (head, body) = wire.split_at(HEAD_BYTES);
@@ -70,23 +64,10 @@ impl Message {
         let who = word(4);
         let number = u64::from(word(8)) | u64::from(word(12)) << 32;
         Ok(match word(0) {
-            APPEND => Self::Append {
-                client: who,
-                serial: number,
-                record: body.try_into()?,
-            },
-            REPLICATE => Self::Replicate {
-                index: number,
-                record: body.try_into()?,
-            },
-            DURABLE => Self::Durable {
-                replica: who,
-                records: number,
-            },
-            HELLO => Self::Hello {
-                replica: who,
-                records: number,
-            },
+            APPEND => Self::Append { client: who, serial: number, record: body.try_into()? },
+            REPLICATE => Self::Replicate { index: number, record: body.try_into()? },
+            DURABLE => Self::Durable { replica: who, records: number },
+            HELLO => Self::Hello { replica: who, records: number },
             APPENDED => Self::Appended { serial: number },
             tag => bail!("unknown message tag {tag}"),
         })
@@ -95,32 +76,23 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::{Message, WIRE_BYTES_MAX};
+    use super::{HEAD_BYTES, Message, WIRE_BYTES_MAX};
 
     #[test]
     fn messages_survive_the_wire() {
         let messages = [
-            Message::Append {
-                client: 7,
-                serial: 1 << 33,
-                record: [9; 128],
-            },
-            Message::Replicate {
-                index: 5,
-                record: [1; 128],
-            },
-            Message::Durable {
-                replica: 2,
-                records: u64::MAX,
-            },
-            Message::Hello {
-                replica: 1,
-                records: 0,
-            },
+            Message::Append { client: 7, serial: 1 << 33, record: [9; 128] },
+            Message::Replicate { index: 5, record: [1; 128] },
+            Message::Durable { replica: 2, records: u64::MAX },
+            Message::Hello { replica: 1, records: 0 },
             Message::Appended { serial: 3 },
         ];
         for message in messages {
             let mut wire = [0; WIRE_BYTES_MAX];
+            let bytes = message.encode(&mut wire).len();
+            let mut head = [0; HEAD_BYTES];
+            head.copy_from_slice(&wire[..HEAD_BYTES]);
+            assert_eq!(Message::has_record(&head), HEAD_BYTES < bytes);
             let decoded = Message::decode(message.encode(&mut wire)).expect("a valid message");
             assert_eq!(decoded, message);
         }

@@ -33,17 +33,15 @@ impl Progress {
         }
     }
 
-    /// A client got an answer. True when the driver should look for an event.
-    pub fn answered(&self) -> bool {
-        let answered = self.answered.load(Relaxed) + 1;
-        self.answered.store(answered, Relaxed);
-        answered.is_multiple_of(APPENDS_PER_CRASH) || answered == self.appends
+    /// A client got an answer.
+    pub fn answered(&self) {
+        // A load and a store, not one atomic step: there is no second thread to race with.
+        self.answered.store(self.answered.load(Relaxed) + 1, Relaxed);
     }
 
-    /// A replica has synced its first `records` records. True when the driver should look.
-    pub fn durable(&self, replica: usize, records: u64) -> bool {
+    /// A replica has synced its first `records` records.
+    pub fn durable(&self, replica: usize, records: u64) {
         self.durable[replica].store(records, Relaxed);
-        records == self.appends
     }
 
     /// Something happened that a correct run cannot contain.
@@ -53,22 +51,27 @@ impl Progress {
 
     pub fn finished(&self) -> bool {
         self.answered.load(Relaxed) == self.appends
-            && self
-                .durable
-                .iter()
-                .all(|records| records.load(Relaxed) == self.appends)
+            && self.durable.iter().all(|records| records.load(Relaxed) == self.appends)
+    }
+
+    /// Whether the driver has something to do; for peers whose driver must be woken.
+    pub fn event_due(&self) -> bool {
+        self.crash_due() || self.finished()
     }
 
     /// The next event, if one is due. A crash is returned once.
     pub fn event(&self) -> Option<Event> {
-        let crashes = self.crashes.load(Relaxed);
-        if crashes < self.crashes_wanted()
-            && (crashes + 1) * APPENDS_PER_CRASH <= self.answered.load(Relaxed)
-        {
+        if self.crash_due() {
+            let crashes = self.crashes.load(Relaxed);
             self.crashes.store(crashes + 1, Relaxed);
             return Some(Event::Crash(if crashes.is_multiple_of(2) { 1 } else { 2 }));
         }
         self.finished().then_some(Event::Finished)
+    }
+
+    fn crash_due(&self) -> bool {
+        let crashes = self.crashes.load(Relaxed);
+        crashes < self.crashes_wanted() && (crashes + 1) * APPENDS_PER_CRASH <= self.answered.load(Relaxed)
     }
 
     /// Crashes before the last append: one that follows the last answer would test nothing.

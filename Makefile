@@ -1,0 +1,48 @@
+# `make` lists the targets. Everything but `book` and `fuzz` needs Rust alone.
+STORMPROOF := cargo run --quiet --release --locked --
+NEGATIVE := scenarios/negative/p01_drain_loses_volatile.toml
+SEEDS := 0..10000
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
+
+run: ## Sweeps the sound scenarios, then finds a planted defect and replays it.
+	$(STORMPROOF) sweep scenarios/fast --seeds 0..200
+	$(STORMPROOF) sweep $(NEGATIVE) --seeds 0..1000 --stop-after-failures 1
+	$(STORMPROOF) replay $$($(STORMPROOF) sweep $(NEGATIVE) --seeds 0..1000 --stop-after-failures 1 --json 2>/dev/null | sed -n 's/.*"replay":"stormproof replay \([^"]*\)".*/\1/p' | head -n 1); test $$? -eq 1
+
+test: lint ## Everything that a change must pass: format, lints, tests, doc tests, the build without defects.
+	cargo test --workspace --locked
+	cargo build --locked --no-default-features -p stormproof-scenarios
+
+sweep: ## Sweeps the sound scenarios over SEEDS (0..10000) and writes target/sweep/results.jsonl.
+	$(STORMPROOF) sweep scenarios/fast --seeds $(SEEDS) --out $(TARGET)/sweep
+
+defects: ## Says how soon each planted defect is found, over 20 disjoint ranges of 1,000 seeds.
+	$(STORMPROOF) defects
+
+bench: peers ## Measures the kernel side by side with three other simulators; about five minutes.
+	cargo build --profile bench --locked -p stormproof-tests --bin bench-kernel
+	target/peers/release/bench --stormproof $(TARGET)/release/bench-kernel
+
+peers: ## Builds the other simulators' contestants and the bench.
+	cd tests/peers && env -u RUSTFLAGS -u CARGO_TARGET_DIR cargo build --release --workspace --locked
+
+fmt: ## Formats the sources.
+	cargo fmt --all
+
+lint: ## Checks format and lints; a warning is an error.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+doc: ## Builds the interface documentation of the project's own crates.
+	cargo doc --workspace --no-deps --locked
+
+book: ## Builds the book into target/book; needs `cargo install mdbook`.
+	mdbook build book
+
+fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
+	cd tests && for target in frame record message; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
+
+.PHONY: help run test sweep defects bench peers fmt lint doc book fuzz
