@@ -1,3 +1,5 @@
+//! Workload A on madsim: raw typed messages over its endpoints, its fastest form.
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;

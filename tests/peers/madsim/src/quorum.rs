@@ -1,3 +1,5 @@
+//! Workload B on madsim: its endpoints, and its disk, which takes no time and loses nothing.
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;

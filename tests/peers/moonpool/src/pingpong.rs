@@ -1,3 +1,5 @@
+//! Workload A on moonpool: TCP, a task a connection.
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::ErrorKind;

@@ -1,3 +1,5 @@
+//! Workload B on moonpool: TCP and its simulated disk.
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Whether a run of workload B did its work: every replica holds every record.
+
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, ensure};

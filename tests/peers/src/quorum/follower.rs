@@ -1,3 +1,5 @@
+//! A follower of workload B, without input and output.
+
 use std::collections::VecDeque;
 
 use super::{Progress, Record};

@@ -1,3 +1,5 @@
+//! The leader of workload B, without input and output.
+
 use std::collections::VecDeque;
 
 use super::{CLIENTS, Progress, QUORUM, REPLICAS, Record};

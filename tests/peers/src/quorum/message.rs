@@ -1,3 +1,5 @@
+//! What replicas and clients of workload B say, and the bytes it becomes.
+
 use anyhow::{Result, bail, ensure};
 
 pub const RECORD_BYTES: usize = 128;

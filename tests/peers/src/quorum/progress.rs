@@ -1,3 +1,5 @@
+//! How far a run of workload B has come, and what its driver must do next.
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{APPENDS_PER_CRASH, REPLICAS};

@@ -1,3 +1,5 @@
+//! Workload A on turmoil: UDP.
+
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::rc::Rc;

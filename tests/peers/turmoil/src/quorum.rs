@@ -1,3 +1,5 @@
+//! Workload B on turmoil: UDP, and its simulated file system or none.
+
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;

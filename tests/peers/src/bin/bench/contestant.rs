@@ -1,3 +1,5 @@
+//! One contestant: a program that is run as a process and prints one JSON line.
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

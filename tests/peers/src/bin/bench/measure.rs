@@ -1,3 +1,5 @@
+//! Runs the contestants round by round and keeps what they report.
+
 use anyhow::Result;
 
 use crate::arguments::Arguments;
