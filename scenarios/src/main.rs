@@ -1,2 +1,7 @@
 //! The `stormproof` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runner::main(&scenarios::registry(), None, std::env::args_os())
+}

@@ -102,7 +102,8 @@ impl<K: Copy + Ord, M: Message> Calls<K, M> {
         A::Inbox: Inbox,
     {
         match self.next_due() {
-            Some(due) => ctx.set_timer(timer, due.since(ctx.now())),
+            // At least a microsecond: a timer that a rounding clock fires early would spin on the rest.
+            Some(due) => ctx.set_timer(timer, due.since(ctx.now()).max(Duration::from_micros(1))),
             None => ctx.cancel_timer(timer),
         }
     }

@@ -3,7 +3,7 @@
 //! What is promised is what POSIX promises and no more: `write` returning is not durable, `sync` makes
 //! one file's data and size durable but not its name, `sync_dir` makes a directory's entries durable,
 //! `rename` is atomic to observers. After any error of `sync` the file's unsynced contents are unknown.
-//! Paths are relative to the process's data directory, with `/` between components and no `..`.
+//! Paths are relative to the node's data directory, which its processes share, with `/` between components and no `..`.
 
 use std::fmt;
 

@@ -11,6 +11,9 @@ const COLLECT_EVERY: u32 = 256;
 impl FileSystem {
     /// What a path names.
     pub fn resolve(&self, path: &str) -> Result<Ino, DiskError> {
+        if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            return Err(DiskError::Invalid);
+        }
         let mut at = ROOT;
         for name in path.split('/').filter(|name| !name.is_empty() && *name != ".") {
             at = *self.directory(at)?.get(name).ok_or(DiskError::NotFound)?;
@@ -48,7 +51,11 @@ impl FileSystem {
 
     /// Gives a file a second name.
     pub fn link(&mut self, existing: &str, to: &str, doer: Doer) -> Result<(), DiskError> {
+        const EPERM: i32 = 1;
         let ino = self.resolve(existing)?;
+        if matches!(self.inode(ino)?.body, Body::Directory(_)) {
+            return Err(DiskError::Other(EPERM));
+        }
         if self.resolve(to).is_ok() {
             return Err(DiskError::Exists);
         }
@@ -83,9 +90,7 @@ impl FileSystem {
     /// Removes a name.
     pub fn unlink(&mut self, path: &str, doer: Doer) -> Result<(), DiskError> {
         let ino = self.resolve(path)?;
-        if let Body::Directory(entries) = &self.inode(ino)?.body
-            && !entries.is_empty()
-        {
+        if matches!(self.inode(ino)?.body, Body::Directory(_)) {
             return Err(DiskError::IsDirectory);
         }
         let (parent, name) = self.parent(path)?;
@@ -110,7 +115,7 @@ impl FileSystem {
     /// The directory that holds `path`, and its last component.
     pub fn parent<'p>(&self, path: &'p str) -> Result<(Ino, &'p str), DiskError> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        if name.is_empty() || name == "." || path.split('/').any(|part| part == "..") {
+        if name.is_empty() || name == "." {
             return Err(DiskError::Invalid);
         }
         let parent = self.resolve(directory)?;

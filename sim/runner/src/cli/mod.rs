@@ -1,0 +1,318 @@
+//! The commands, their flags and their help.
+
+mod detect;
+mod know;
+mod real_run;
+mod replay;
+mod run;
+mod sweep;
+
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::real::RealWorld;
+use crate::registry::Registry;
+use crate::scenario::{LoadError, Scenario};
+use crate::sweep::Shard;
+use crate::units;
+use clap::{Args, Parser, Subcommand};
+use contract::time::Duration;
+use std::ops::Range;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "Exit codes:
+  0 passed · 1 an invariant was broken · 2 usage or a bad file · 3 not converged (liveness)
+  4 an actor panicked · 5 not deterministic · 6 vacuous (a fault that was asked for met nobody)
+  7 infrastructure";
+
+/// Runs a distributed system of actors in a seeded, deterministic storm.
+#[derive(Parser)]
+#[command(name = "stormproof", version, max_term_width = 110, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One run of a scenario: prints the drawn plan, the verdict, and the line that replays it.
+    #[command(after_help = "Examples:
+  stormproof run scenarios/fast/edge_custody.toml
+  stormproof run scenarios/fast/edge_custody.toml --seed 42 --trace
+  stormproof run scenarios/fast/edge_custody.toml --seed 42 --check-determinism
+  stormproof run scenarios/fast/edge_custody.toml --real
+A negative scenario (with `defect`) is reported like any other: exit 1 when its defect breaks an invariant.")]
+    Run(RunArgs),
+    /// Many seeds of many scenarios, on all cores; failures grouped by signature.
+    #[command(after_help = "Examples:
+  stormproof sweep scenarios/fast
+  stormproof sweep scenarios/fast --seeds 0..10000 --out results --junit results/junit.xml
+  stormproof sweep scenarios/fast --time 10m --shard 2/8 --github
+A positive scenario passes when no seed fails and every fault kind it asks for fired in some run.
+A negative scenario (with `defect`) passes when its first failing seed is caught by `caught_by`.")]
+    Sweep(SweepArgs),
+    /// Runs a failure again, from its one-line token or its file, and says whether it still fails the same way.
+    #[command(after_help = "Examples:
+  stormproof replay SP1:scenarios/fast/edge_custody.toml:hash=0badcafe:seed=42:sig=ab12cd34:fp=0123456789abcdef
+  stormproof replay scenarios/regress/lost_ack.toml
+The exit code is that of the run: 0 means that the failure is gone.")]
+    Replay(ReplayArgs),
+    /// The planted defects: seeds and virtual time to detection, over disjoint ranges of seeds.
+    #[command(after_help = "Examples:
+  stormproof defects
+  stormproof defects P01 --ranges 20 --budget 1000
+Exit 1 if one is missed in some range, or first caught by another oracle than stated.")]
+    Defects(DefectsArgs),
+    /// Validates scenario files and builds their plans, without running anything.
+    #[command(after_help = "Examples:\n  stormproof check scenarios/fast/*.toml")]
+    Check {
+        /// Scenario files, or folders of them.
+        #[arg(required = true)]
+        paths: Vec<String>,
+    },
+    /// Prints the JSON Schema of scenario files, with this build's roles, knobs, faults and oracles.
+    #[command(after_help = "Examples:\n  stormproof schema > scenario.schema.json")]
+    Schema,
+    /// What scenario files can name: roles, workloads, faults, oracles, defects, knobs with defaults and ranges.
+    #[command(after_help = "Examples:\n  stormproof list\n  stormproof list --json")]
+    List {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs one process of a scenario's plan on the real host. `cluster` and `run --real` start these.
+    #[command(
+        after_help = "Examples:\n  stormproof node scenarios/fast/edge_custody.toml --process edge-0/buffer -- --help"
+    )]
+    Node {
+        /// The scenario file.
+        file: String,
+        /// Decides what the scenario leaves open.
+        #[arg(long, env = "STORMPROOF_SEED")]
+        seed: Option<u64>,
+        /// Which process, as node/process.
+        #[arg(long)]
+        process: String,
+        /// Arguments for the host.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs all processes of a scenario's plan on this machine, without faults, until interrupted.
+    #[command(after_help = "Examples:\n  stormproof cluster scenarios/fast/edge_custody.toml")]
+    Cluster {
+        /// The scenario file.
+        file: String,
+        /// Decides what the scenario leaves open.
+        #[arg(long, env = "STORMPROOF_SEED")]
+        seed: Option<u64>,
+        /// Arguments for the host.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// The scenario file.
+    file: String,
+    /// The root of all random choices; the scenario's own, or 0, if left out.
+    #[arg(long, env = "STORMPROOF_SEED")]
+    seed: Option<u64>,
+    /// Prints one JSON object and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Prints every event.
+    #[arg(long, conflicts_with = "json")]
+    trace: bool,
+    /// Runs twice in lock-step, and a copied world beside them, and names the first difference.
+    #[arg(long, conflicts_with = "real")]
+    check_determinism: bool,
+    /// On real processes, sockets, disks and clocks instead of simulated ones.
+    #[arg(long, conflicts_with = "trace")]
+    real: bool,
+}
+
+#[derive(Args)]
+struct SweepArgs {
+    /// Scenario files, or folders whose *.toml files are taken in the order of their names.
+    #[arg(required = true)]
+    paths: Vec<String>,
+    /// Seeds A..B, B left out; each scenario's own, or 0..1000, if left out.
+    #[arg(long, value_parser = units::seeds)]
+    seeds: Option<Range<u64>>,
+    /// Goes on from the first seed for so long, one chunk of each scenario after the other.
+    #[arg(long, value_parser = units::duration)]
+    time: Option<Duration>,
+    /// Worker threads; one a core if left out. Results do not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Only the I-th of N parts of the seeds, I from 1.
+    #[arg(long, value_parser = Shard::parse, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Writes results.jsonl, a JSON object a run, into this folder.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Writes JUnit XML, a test case a scenario.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Prints GitHub annotations, and writes the job's summary where GITHUB_STEP_SUMMARY says.
+    #[arg(long)]
+    github: bool,
+    /// Prints a JSON object for each failed run, and one for the sweep at the end.
+    #[arg(long)]
+    json: bool,
+    /// Stops after so many failed runs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    stop_after_failures: Option<u64>,
+    /// Each seed that N divides runs twice and must do the same; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    recheck: u64,
+    /// Where GitHub wants the summary.
+    #[arg(long, env = "GITHUB_STEP_SUMMARY", hide = true)]
+    github_summary: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ReplayArgs {
+    /// The token that a failed run printed, or a scenario file with `seed` and `expect.signature`.
+    token_or_file: String,
+    /// Prints one JSON object and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Prints every event.
+    #[arg(long, conflicts_with = "json")]
+    trace: bool,
+}
+
+#[derive(Args)]
+struct DefectsArgs {
+    /// Only these; all if left out.
+    ids: Vec<String>,
+    /// Disjoint ranges of seeds.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    ranges: u64,
+    /// Seeds in each range.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    budget: u64,
+    /// Worker threads; one a core if left out.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Prints a JSON object for each defect.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What every command works with.
+struct Session<'a, 'c> {
+    registry: &'a Registry,
+    real: Option<&'a dyn RealWorld>,
+    console: &'a mut Console<'c>,
+}
+
+/// Runs the command that `args` say; the first of them is the program's name.
+pub fn execute(
+    registry: &Registry,
+    real: Option<&dyn RealWorld>,
+    args: impl IntoIterator<Item = std::ffi::OsString>,
+    console: &mut Console<'_>,
+) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, console),
+    };
+    let mut session = Session { registry, real, console };
+    match cli.command {
+        Command::Run(args) if args.real => real_run::run(&mut session, &args),
+        Command::Run(args) => run::run(&mut session, &args),
+        Command::Sweep(args) => sweep::sweep(&mut session, &args),
+        Command::Replay(args) => replay::replay(&mut session, &args),
+        Command::Defects(args) => detect::detect(&mut session, &args),
+        Command::Check { paths } => know::check(&mut session, &paths),
+        Command::Schema => know::schema(&mut session),
+        Command::List { json } => know::list(&mut session, json),
+        Command::Node { file, seed, process, arguments } => {
+            real_run::node(&mut session, &file, seed, &process, &arguments)
+        }
+        Command::Cluster { file, seed, arguments } => real_run::cluster(&mut session, &file, seed, &arguments),
+    }
+}
+
+/// Help and version are results; everything else that clap says is a usage error.
+fn usage(error: &clap::Error, console: &mut Console<'_>) -> Exit {
+    let rendered = error.render();
+    let text = if console.colour { rendered.ansi().to_string() } else { rendered.to_string() };
+    if error.use_stderr() {
+        console.note(text.trim_end());
+        return Exit::Usage;
+    }
+    console.say(text.trim_end());
+    Exit::Passed
+}
+
+impl Session<'_, '_> {
+    /// Reads one scenario; what is wrong with it is printed.
+    fn load(&mut self, path: &str) -> Result<Scenario, Exit> {
+        let error = match Scenario::load(path, self.registry) {
+            Ok(scenario) => return Ok(scenario),
+            Err(error) => error,
+        };
+        match error {
+            LoadError::Unreadable { path, why } => {
+                let place =
+                    std::env::current_dir().map_or_else(|_| String::new(), |dir| format!(" (in {})", dir.display()));
+                self.console.note(format!("error: cannot read scenario `{path}`{place}: {why}"));
+            }
+            LoadError::Wrong(errors) => {
+                let text = errors.render(self.console.colour);
+                self.console.note(text.trim_end());
+            }
+        }
+        Err(Exit::Usage)
+    }
+
+    /// Reads files and the *.toml files of folders; reports what is wrong with each of them.
+    fn load_all(&mut self, paths: &[String]) -> Result<Vec<Scenario>, Exit> {
+        let mut files = Vec::new();
+        for path in paths {
+            match toml_files(path) {
+                Ok(found) => files.extend(found),
+                Err(why) => {
+                    self.console.note(format!("error: {why}"));
+                    return Err(Exit::Usage);
+                }
+            }
+        }
+        let loaded: Vec<Result<Scenario, Exit>> = files.iter().map(|file| self.load(file)).collect();
+        loaded.into_iter().collect()
+    }
+
+    /// Something is wrong with the machine.
+    fn broken(&mut self, why: impl std::fmt::Display) -> Exit {
+        self.console.note(format!("error: {why}"));
+        Exit::Infrastructure
+    }
+
+    /// The command line asks for something that is not there.
+    fn refused(&mut self, why: impl std::fmt::Display) -> Exit {
+        self.console.note(format!("error: {why}"));
+        Exit::Usage
+    }
+}
+
+/// The file itself, or the folder's scenario files by name.
+fn toml_files(path: &str) -> Result<Vec<String>, String> {
+    if !std::path::Path::new(path).is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let folder = path.trim_end_matches('/');
+    let entries = std::fs::read_dir(path).map_err(|error| format!("cannot read folder `{path}`: {error}"))?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut files: Vec<String> =
+        names.filter(|name| name.ends_with(".toml")).map(|name| format!("{folder}/{name}")).collect();
+    files.sort();
+    if files.is_empty() { Err(format!("folder `{path}` has no *.toml file")) } else { Ok(files) }
+}
+
+/// Worker threads when nobody says how many.
+fn cores(jobs: Option<u16>) -> usize {
+    jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from)
+}

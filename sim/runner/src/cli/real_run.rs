@@ -1,0 +1,115 @@
+//! `run --real`, `node` and `cluster`: the same scenario and the same judges over the composition root's real world.
+
+use super::{RunArgs, Session, run};
+use crate::diagnostic::listed;
+use crate::draw::{self, Drawn};
+use crate::engine::End;
+use crate::exit::Exit;
+use crate::judge::Judge;
+use crate::real::{RealJob, RealReport, RealWorld};
+use crate::scenario::Scenario;
+use crate::show;
+use crate::verdict::{Measured, Verdict};
+use contract::ProcessId;
+use contract::time::nanos;
+use std::path::Path;
+
+/// A scenario with its draw and the world to run it in.
+struct Ready<'a> {
+    scenario: Scenario,
+    drawn: Drawn,
+    real: &'a dyn RealWorld,
+}
+
+/// Runs on real processes and reports like any run.
+pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
+    let ready = match prepare(session, &args.file, args.seed) {
+        Ok(ready) => ready,
+        Err(exit) => return exit,
+    };
+    let Ready { scenario, drawn, real } = &ready;
+    let mut judge = Judge::new(scenario, &drawn.plan, session.registry);
+    if !args.json {
+        show::plan(session.console, scenario, drawn, &judge.names());
+    }
+    let console = &mut *session.console;
+    let outcome = real.run(&job(&args.file, &ready), &mut judge, &mut |line| console.note(line));
+    let report = match outcome {
+        Ok(report) => report,
+        Err(why) => return session.broken(why),
+    };
+    let verdict = verdict(scenario, drawn.seed, &mut judge, &report);
+    if args.json {
+        session.console.say(run::to_json(&verdict));
+    } else {
+        show::verdict(session.console, &verdict, &[]);
+        for (kind, why) in &report.skipped {
+            session.console.say(format!("skipped {}: {why}", kind.name()));
+        }
+        session.console.say(format!("replay: stormproof run {} --seed {} --real", args.file, drawn.seed));
+    }
+    verdict.exit
+}
+
+/// Runs one process of the plan.
+pub fn node(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, process: &str, arguments: &[String]) -> Exit {
+    let ready = match prepare(session, file, seed) {
+        Ok(ready) => ready,
+        Err(exit) => return exit,
+    };
+    let processes = &ready.drawn.plan.processes;
+    let Some(index) = processes.iter().position(|known| known.name == process) else {
+        let known = listed(processes.iter().map(|process| &*process.name));
+        return session.refused(format!("no process `{process}` in this scenario; it has {known}"));
+    };
+    match ready.real.node(&job(file, &ready), ProcessId(index as u32), arguments) {
+        Ok(()) => Exit::Passed,
+        Err(why) => session.broken(why),
+    }
+}
+
+/// Runs the whole plan without faults.
+pub fn cluster(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, arguments: &[String]) -> Exit {
+    let ready = match prepare(session, file, seed) {
+        Ok(ready) => ready,
+        Err(exit) => return exit,
+    };
+    let console = &mut *session.console;
+    match ready.real.cluster(&job(file, &ready), arguments, &mut |line| console.note(line)) {
+        Ok(()) => Exit::Passed,
+        Err(why) => session.broken(why),
+    }
+}
+
+fn prepare<'a>(session: &mut Session<'a, '_>, file: &str, seed: Option<u64>) -> Result<Ready<'a>, Exit> {
+    let Some(real) = session.real else {
+        return Err(session.refused("this build has no real host: only simulated runs are possible"));
+    };
+    let scenario = session.load(file)?;
+    let seed = seed.or(scenario.seed).unwrap_or(0);
+    let drawn = draw::draw(&scenario, seed, 0, false).map_err(|error| session.refused(error))?;
+    Ok(Ready { scenario, drawn, real })
+}
+
+fn job<'a>(file: &'a str, ready: &'a Ready<'_>) -> RealJob<'a> {
+    RealJob { path: Path::new(file), scenario: &ready.scenario, drawn: &ready.drawn }
+}
+
+/// Judges a real run as a simulated one is judged.
+fn verdict(scenario: &Scenario, seed: u64, judge: &mut Judge, report: &RealReport) -> Verdict {
+    if report.converged {
+        judge.finish();
+    }
+    let end = match (judge.violation(), report.converged) {
+        (Some(_), _) => End::Violated,
+        (None, true) => End::Converged,
+        (None, false) => End::NotConverged,
+    };
+    let measured = Measured {
+        virtual_time: nanos(report.elapsed),
+        events: judge.coverage().values().sum(),
+        fingerprint: None,
+        faults: report.faults.clone(),
+    };
+    Verdict::new(scenario, seed, &end, judge, measured)
+}

@@ -1,0 +1,180 @@
+//! What a sweep knows of one scenario.
+
+use crate::exit::Exit;
+use crate::scenario::Scenario;
+use crate::verdict::Verdict;
+use contract::mark::Name;
+use contract::time::Duration;
+use kernel::{FaultCount, FaultKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sums over the runs of one scenario, in the order of the seeds.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// The scenario's path.
+    pub path: String,
+    /// What it is about.
+    pub title: String,
+    /// Runs so far.
+    pub runs: u64,
+    /// Runs that passed, vacuous ones included.
+    pub passed: u64,
+    /// Runs in which a fault that was asked for met nobody, or an oracle judged nothing.
+    pub vacuous: u64,
+    /// Failures of one signature, by that signature.
+    pub groups: BTreeMap<String, Group>,
+    /// Asked and fired, by kind.
+    pub faults: BTreeMap<FaultKind, FaultCount>,
+    /// How often each mark was seen.
+    pub coverage: BTreeMap<Name, u64>,
+    /// Events of all runs.
+    pub events: u64,
+    /// Virtual time of all runs, in nanoseconds.
+    pub virtual_time: u128,
+    /// Time of the machine, summed over the threads.
+    pub wall: Duration,
+    idle: BTreeMap<&'static str, u64>,
+    asks: BTreeSet<FaultKind>,
+    negative: Option<Negative>,
+}
+
+/// Failures with one signature.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// How many.
+    pub count: u64,
+    /// The first, by seed.
+    pub first: Verdict,
+}
+
+/// What a negative scenario looks for.
+#[derive(Clone, Debug)]
+struct Negative {
+    defect: &'static str,
+    catcher: Option<&'static str>,
+    /// The first failure: the search is over.
+    found: Option<Verdict>,
+}
+
+impl Tally {
+    /// Nothing run yet.
+    pub fn new(scenario: &Scenario) -> Tally {
+        let asks: BTreeSet<FaultKind> = scenario.faults.iter().map(|fault| fault.kind).collect();
+        let negative = |defect| Negative { defect, catcher: scenario.expect.caught_by, found: None };
+        Tally {
+            path: scenario.path.clone(),
+            title: scenario.title.clone(),
+            runs: 0,
+            passed: 0,
+            vacuous: 0,
+            groups: BTreeMap::new(),
+            faults: asks.iter().map(|&kind| (kind, FaultCount::default())).collect(),
+            coverage: BTreeMap::new(),
+            events: 0,
+            virtual_time: 0,
+            wall: Duration::ZERO,
+            idle: BTreeMap::new(),
+            asks,
+            negative: scenario.expect.defect.map(negative),
+        }
+    }
+
+    /// Adds the next run.
+    pub fn add(&mut self, verdict: &Verdict) {
+        assert!(!self.is_decided(), "nothing is added to a search that is over");
+        self.runs += 1;
+        self.events += verdict.events;
+        self.virtual_time += u128::from(verdict.virtual_time);
+        for (kind, count) in &verdict.faults {
+            let sum = self.faults.entry(*kind).or_default();
+            sum.asked += count.asked;
+            sum.fired += count.fired;
+        }
+        for (mark, count) in &verdict.coverage {
+            *self.coverage.entry(mark.clone()).or_default() += count;
+        }
+        if verdict.failed() {
+            self.fail(verdict);
+        } else {
+            self.passed += 1;
+            self.vacuous += u64::from(verdict.exit == Exit::Vacuous);
+            for oracle in &verdict.idle {
+                *self.idle.entry(oracle).or_default() += 1;
+            }
+        }
+    }
+
+    /// A negative scenario is decided by its first failure.
+    pub fn is_decided(&self) -> bool {
+        self.negative.as_ref().is_some_and(|negative| negative.found.is_some())
+    }
+
+    /// What the sweep says of the scenario, and why if it is not well.
+    pub fn outcome(&self) -> (Exit, Vec<String>) {
+        match &self.negative {
+            Some(negative) => negative.outcome(self.runs),
+            None => self.positive_outcome(),
+        }
+    }
+
+    /// The failures, the earliest first.
+    pub fn failures(&self) -> Vec<(&str, &Group)> {
+        let mut failures: Vec<(&str, &Group)> =
+            self.groups.iter().map(|(signature, group)| (&**signature, group)).collect();
+        failures.sort_by_key(|(signature, group)| (group.first.seed, *signature));
+        failures
+    }
+
+    /// The failure that a negative scenario found.
+    pub fn found(&self) -> Option<&Verdict> {
+        self.negative.as_ref()?.found.as_ref()
+    }
+
+    /// Whether it looks for a planted defect.
+    pub fn is_negative(&self) -> bool {
+        self.negative.is_some()
+    }
+
+    fn fail(&mut self, verdict: &Verdict) {
+        let signature = verdict.signature.clone().unwrap_or_else(|| verdict.exit.word().to_owned());
+        let group = self.groups.entry(signature).or_insert_with(|| Group { count: 0, first: verdict.clone() });
+        group.count += 1;
+        if let Some(negative) = &mut self.negative {
+            negative.found = Some(verdict.clone());
+        }
+    }
+
+    fn positive_outcome(&self) -> (Exit, Vec<String>) {
+        let worst = self.groups.values().fold(Exit::Passed, |exit, group| exit.or_graver(group.first.exit));
+        if worst != Exit::Passed {
+            return (worst, Vec::new());
+        }
+        let unmet = self.asks.iter().filter(|kind| self.faults.get(kind).is_none_or(|count| count.fired == 0));
+        let unmet = unmet.map(|kind| {
+            format!("fault {} never fired in {} runs: ask for it more often, or run more seeds", kind.name(), self.runs)
+        });
+        let idle = self.idle.iter().filter(|(_, runs)| **runs == self.passed);
+        let idle = idle.map(|(oracle, runs)| format!("oracle {oracle} judged nothing in {runs} runs"));
+        let why: Vec<String> = unmet.chain(idle).collect();
+        (if why.is_empty() { Exit::Passed } else { Exit::Vacuous }, why)
+    }
+}
+
+impl Negative {
+    fn outcome(&self, runs: u64) -> (Exit, Vec<String>) {
+        let (defect, catcher) = (self.defect, self.catcher.unwrap_or("any oracle"));
+        let Some(found) = &self.found else {
+            return (Exit::Violated, vec![format!("defect {defect} was missed by {catcher} in {runs} seeds")]);
+        };
+        let by = found.oracle.as_deref().unwrap_or(found.exit.word());
+        if self.catcher.is_none_or(|catcher| catcher == by) {
+            return (
+                Exit::Passed,
+                vec![format!("defect {defect} caught by {by} after {runs} seeds (seed {})", found.seed)],
+            );
+        }
+        let why =
+            format!("defect {defect} was to be caught by {catcher}, but seed {} was first stopped by {by}", found.seed);
+        (Exit::Violated.or_graver(found.exit), vec![why])
+    }
+}
