@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn one() -> Vec<Record> {
-        vec![Record { id: 1, payload: vec![1].into() }]
+        vec![Record { id: 1, taken_at: contract::Wall::default(), payload: vec![1].into() }]
     }
 
     fn gate() -> Gate {

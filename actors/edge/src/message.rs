@@ -3,7 +3,7 @@
 //! Each request names its asker's address; each reply names the call it answers, so that a late or
 //! repeated answer is recognised. Repeating any request is harmless.
 
-use contract::Blob;
+use contract::{Blob, Wall};
 use serde::{Deserialize, Serialize};
 
 /// One record: custody of it passes from place to place, its id never changes.
@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Record {
     /// Unique in the cluster: the client's index in the upper 32 bits, its sequence number below.
     pub id: u64,
+    /// When an edge took custody, by that edge's own date: provenance for people, which may be wrong and
+    /// decides nothing. A client leaves it at zero.
+    pub taken_at: Wall,
     /// What the client wants kept.
     pub payload: Blob,
 }

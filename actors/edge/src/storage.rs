@@ -356,7 +356,7 @@ mod tests {
     use crate::message::Record;
 
     fn record(id: u64) -> Record {
-        Record { id, payload: vec![id as u8; 3].into() }
+        Record { id, taken_at: contract::Wall::default(), payload: vec![id as u8; 3].into() }
     }
 
     fn two_appends() -> (Vec<u8>, usize) {
@@ -374,9 +374,10 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        let bytes = encode(&[Record { id: 258, payload: vec![7, 8].into() }]).unwrap();
+        let bytes =
+            encode(&[Record { id: 258, taken_at: contract::Wall::default(), payload: vec![7, 8].into() }]).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, concat!("08000000", "b0e5e1d92264a0c8", "da3f9deb", "00", "01", "fb0201", "02", "0708"));
+        assert_eq!(hex, concat!("09000000", "cad6f7cc20089274", "202e9828", "00", "01", "fb0201", "00", "02", "0708"));
     }
 
     #[test]
@@ -422,7 +423,9 @@ mod tests {
 
     #[test]
     fn batches_cover_all_records_in_order_and_stay_under_their_limit() {
-        let large: Vec<Record> = (0..20).map(|id| Record { id, payload: vec![0; BATCH_BYTES / 3].into() }).collect();
+        let large: Vec<Record> = (0..20)
+            .map(|id| Record { id, taken_at: contract::Wall::default(), payload: vec![0; BATCH_BYTES / 3].into() })
+            .collect();
         let cut: Vec<usize> = batches(&large).map(<[Record]>::len).collect();
         assert_eq!(cut.iter().sum::<usize>(), 20);
         assert!(cut.iter().all(|&len| len == 2), "{cut:?}");

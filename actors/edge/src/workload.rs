@@ -9,7 +9,7 @@ use crate::message::ledger::{Answer, Ask};
 use crate::message::{Record, ingest, ledger};
 use contract::calls::{Calls, Retry};
 use contract::history::{Done, Op, Outcome};
-use contract::{Actor, Addr, Blob, Context, Duration, Halt, ProcessId, Value, inbox, mark};
+use contract::{Actor, Addr, Blob, Context, Duration, Halt, ProcessId, Value, Wall, inbox, mark};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -158,7 +158,10 @@ impl Client {
 
     fn hand_in(&mut self, id: u64, ctx: &mut Context<'_, Self>) {
         let len = 1 + ctx.random_below(self.config.record_bytes as u64) as usize;
-        let request = ingest::Request { record: Record { id, payload: payload(id, len) }, reply_to: ctx.addr() };
+        let request = ingest::Request {
+            record: Record { id, taken_at: Wall::default(), payload: payload(id, len) },
+            reply_to: ctx.addr(),
+        };
         let edge = self.edge(ctx);
         ctx.invoke(Op { id, action: "ingest", input: Value::from(id) });
         if ctx.choose("client.asks_two_edges") {

@@ -57,7 +57,7 @@ trait Play {
 
 impl Play for Rig {
     fn ingest(&mut self, id: u64) -> Option<ingest::Answer> {
-        let record = Record { id, payload: vec![id as u8; 8].into() };
+        let record = Record { id, taken_at: contract::Wall::default(), payload: vec![id as u8; 8].into() };
         self.send(CLIENT, ingest::Request { record, reply_to: addr(CLIENT) }).ok()?;
         self.take::<ingest::Reply>().into_iter().find(|(_, reply)| reply.id == id).map(|(_, reply)| reply.answer)
     }
@@ -413,7 +413,7 @@ fn backpressure_begins_at_the_segment_size_and_ends_with_a_drain() {
 #[test]
 fn too_long_a_record_is_refused_for_good() {
     let mut rig = rig();
-    let record = Record { id: 1, payload: vec![0; 65].into() };
+    let record = Record { id: 1, taken_at: contract::Wall::default(), payload: vec![0; 65].into() };
     rig.send(CLIENT, ingest::Request { record, reply_to: addr(CLIENT) }).unwrap();
     assert_eq!(rig.take::<ingest::Reply>()[0].1.answer, ingest::Answer::TooLong);
     assert!(rig.world.disk.paths().is_empty());

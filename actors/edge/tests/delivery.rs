@@ -20,7 +20,7 @@ const BUFFER: u32 = 7;
 const UPLINK: u32 = 8;
 
 fn record(id: u64) -> Record {
-    Record { id, payload: vec![1].into() }
+    Record { id, taken_at: contract::Wall::default(), payload: vec![1].into() }
 }
 
 fn uplink(down: Duration) -> Rig {

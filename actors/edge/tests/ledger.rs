@@ -36,7 +36,7 @@ fn rig() -> Rig {
 }
 
 fn submit(rig: &mut Rig, id: u64) -> Option<Answer> {
-    let ask = Ask::Submit(Record { id, payload: vec![id as u8; 20].into() });
+    let ask = Ask::Submit(Record { id, taken_at: contract::Wall::default(), payload: vec![id as u8; 20].into() });
     rig.send(UPLINK, Request { call: id, reply_to: addr(UPLINK), ask }).ok()?;
     rig.take::<Reply>().pop().map(|(_, reply)| reply.answer)
 }
@@ -141,7 +141,7 @@ fn grouped_submissions_share_one_sync_and_are_answered_after_it() {
 #[test]
 fn too_long_a_record_and_an_unreadable_page_are_refused() {
     let mut rig = rig();
-    let ask = Ask::Submit(Record { id: 1, payload: vec![0; 65].into() });
+    let ask = Ask::Submit(Record { id: 1, taken_at: contract::Wall::default(), payload: vec![0; 65].into() });
     rig.send(UPLINK, Request { call: 1, reply_to: addr(UPLINK), ask }).unwrap();
     assert_eq!(rig.take::<Reply>()[0].1.answer, Answer::TooLong);
     submit(&mut rig, 2);

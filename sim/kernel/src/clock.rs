@@ -32,13 +32,14 @@ impl Clock {
         Wall(WALL_EPOCH + truth as i64 + self.error(truth) + self.offset)
     }
 
-    /// How much true time passes while this clock counts `nanos`.
+    /// How much true time passes until this clock has counted `nanos`; rounded up, since a timer that fires
+    /// a nanosecond early by its own node's clock would be set again for no time at all, for ever.
     #[inline]
     pub fn true_span(&self, nanos: u64) -> u64 {
         if self.drift_ppm == 0 {
             return nanos;
         }
-        (u128::from(nanos) * 1_000_000 / (1_000_000 + self.drift_ppm) as u128) as u64
+        ((u128::from(nanos) * 1_000_000).div_ceil((1_000_000 + self.drift_ppm) as u128) as u64).saturating_add(1)
     }
 
     /// The node booted: the monotonic clock starts again and its error with it.
@@ -103,10 +104,23 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_never_fires_before_its_own_clock_says_so() {
+        for ppm in [-499_999, -49_999, -7, 1, 13, 33_333, 499_999] {
+            let mut clock = Clock::default();
+            clock.set_drift(1_234_567, ppm);
+            for (start, wait) in (0..500u64).map(|step| (1_234_567 + step * 7_919, step * 1_009)) {
+                let before = clock.monotonic(start);
+                let after = clock.monotonic(start + clock.true_span(wait));
+                assert!(after.0 - before.0 >= wait, "{ppm} ppm: {wait} ns waited, {} counted", after.0 - before.0);
+            }
+        }
+    }
+
+    #[test]
     fn a_fast_clock_fires_its_timers_early() {
         let mut clock = Clock::default();
         clock.set_drift(0, 250_000);
-        assert_eq!(clock.true_span(1_000_000), 800_000);
+        assert_eq!(clock.true_span(1_000_000), 800_001);
         assert_eq!(clock.monotonic(800_000), Time(1_000_000));
     }
 }

@@ -17,7 +17,7 @@ impl Buffer {
         ctx.send(reply_to, Reply { id, answer });
     }
 
-    fn take(&mut self, record: Record, asker: Addr<Reply>, ctx: &mut Context<'_, Self>) -> Answer {
+    fn take(&mut self, mut record: Record, asker: Addr<Reply>, ctx: &mut Context<'_, Self>) -> Answer {
         let id = record.id;
         if record.payload.len() > self.config.record_bytes_max {
             ctx.mark(mark!("edge.record_too_long", id = id, bytes = record.payload.len()));
@@ -32,6 +32,7 @@ impl Buffer {
             self.nudge(ctx);
             return Answer::Full;
         }
+        record.taken_at = ctx.wall();
         if self.store(std::slice::from_ref(&record), ctx).is_some() {
             self.volatile.remove(&id);
             return Answer::Accepted;

@@ -115,14 +115,16 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        let bytes = encode(3, &[Record { id: 1, payload: vec![9].into() }]).unwrap();
+        let bytes =
+            encode(3, &[Record { id: 1, taken_at: contract::Wall::default(), payload: vec![9].into() }]).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, concat!("06000000", "96f383a3856a00ec", "860404ed", "00", "03", "01", "01", "01", "09"));
+        assert_eq!(hex, concat!("07000000", "959e12783607aff7", "7beb2474", "00", "03", "01", "01", "00", "01", "09"));
     }
 
     #[test]
     fn a_damaged_or_longer_entry_is_not_read() {
-        let bytes = encode(3, &[Record { id: 1, payload: vec![9].into() }]).unwrap();
+        let bytes =
+            encode(3, &[Record { id: 1, taken_at: contract::Wall::default(), payload: vec![9].into() }]).unwrap();
         assert!(decode(&bytes).is_some());
         for bit in 0..bytes.len() * 8 {
             let mut rotten = bytes.clone();
