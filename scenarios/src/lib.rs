@@ -1,9 +1,16 @@
-//! Every actor, workload, oracle and planted defect that scenario files can name.
+//! Every actor, workload, oracle and planted defect that scenario files can name, and the real world that
+//! the same files run in: the composition root of the `stormproof` command.
 
-use runner::Registry;
+// Here the simulator's command meets the real host: processes, clocks and files of this machine are its subject.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 #[cfg(feature = "planted")]
 mod planted;
+mod real;
+mod strikes;
+
+pub use real::Host;
+use runner::Registry;
 
 /// What this build knows. The order is that of `stormproof list`.
 pub fn registry() -> Registry {

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::main(&scenarios::registry(), None, std::env::args_os())
+    runner::main(&scenarios::registry(), Some(&scenarios::Host), std::env::args_os())
 }

@@ -9,6 +9,7 @@ use crate::scenario::Scenario;
 use contract::ProcessId;
 use contract::time::Duration;
 use kernel::{FaultCount, FaultKind};
+use std::convert::Infallible;
 use std::path::Path;
 
 /// A scenario with one seed, about to run on real processes.
@@ -28,9 +29,11 @@ pub struct RealReport {
     pub elapsed: Duration,
     /// Asked and fired, for the kinds that really struck or were tried.
     pub faults: Vec<(FaultKind, FaultCount)>,
-    /// The kinds that this machine or this host cannot do, with the reason: shown, never silent.
-    pub skipped: Vec<(FaultKind, String)>,
-    /// Whether [`Judge::converged`] was seen after healing, in time.
+    /// What was asked for and cannot be done by this machine or this host, as sentences: shown, never silent.
+    pub skipped: Vec<String>,
+    /// Processes that ended by a panic, each with the last words of its error output.
+    pub panics: Vec<(String, String)>,
+    /// Whether [`Judge::converged`] held after healing, in time.
     pub converged: bool,
 }
 
@@ -39,14 +42,14 @@ pub struct RealReport {
 /// An error is a sentence about the machine, not about the system under test: exit code 7.
 pub trait RealWorld {
     /// Runs the whole cluster: strikes it for at most `drawn.safety` or until [`Judge::is_quiescent`], heals
-    /// it, and waits for [`Judge::converged`] for at most `limits.liveness`. Each mark goes to
-    /// [`Judge::observe`] in the order of time; the run ends when that returns `false`. `say` shows progress.
+    /// it, and waits for [`Judge::converged`] for at most `limits.liveness`. Every mark of the run goes to
+    /// [`Judge::observe`] once, in the order of time; `judge` may be cloned to look ahead. `say` shows progress.
     fn run(&self, job: &RealJob<'_>, judge: &mut Judge, say: &mut dyn FnMut(&str)) -> Result<RealReport, String>;
 
-    /// Runs one process of the plan in this operating-system process until it ends. `arguments` are the
-    /// host's own: addresses of the peers, the data directory.
-    fn node(&self, job: &RealJob<'_>, process: ProcessId, arguments: &[String]) -> Result<(), String>;
+    /// Runs one process of the plan in this operating-system process, which ends with that process's own
+    /// exit status; it returns only if the process cannot begin.
+    fn node(&self, job: &RealJob<'_>, process: ProcessId) -> Result<Infallible, String>;
 
-    /// Runs all processes of the plan on this machine, without faults and judges, until it is interrupted.
-    fn cluster(&self, job: &RealJob<'_>, arguments: &[String], say: &mut dyn FnMut(&str)) -> Result<(), String>;
+    /// Runs all processes of the plan on this machine, without faults and judges, until every client is done.
+    fn cluster(&self, job: &RealJob<'_>, judge: &mut Judge, say: &mut dyn FnMut(&str)) -> Result<(), String>;
 }

@@ -79,10 +79,9 @@ Exit 1 if one is missed in some range, or first caught by another oracle than st
         #[arg(long)]
         json: bool,
     },
-    /// Runs one process of a scenario's plan on the real host. `cluster` and `run --real` start these.
-    #[command(
-        after_help = "Examples:\n  stormproof node scenarios/fast/edge_custody.toml --process edge-0/buffer -- --help"
-    )]
+    /// Runs one process of a scenario's plan on the real host. `cluster` and `run --real` start these and
+    /// tell each its addresses on its standard input.
+    #[command(after_help = "Examples:\n  stormproof node scenarios/fast/edge_custody.toml --process edge-0/buffer")]
     Node {
         /// The scenario file.
         file: String,
@@ -92,11 +91,8 @@ Exit 1 if one is missed in some range, or first caught by another oracle than st
         /// Which process, as node/process.
         #[arg(long)]
         process: String,
-        /// Arguments for the host.
-        #[arg(last = true)]
-        arguments: Vec<String>,
     },
-    /// Runs all processes of a scenario's plan on this machine, without faults, until interrupted.
+    /// Runs all processes of a scenario's plan on this machine, without faults, until its clients are done.
     #[command(after_help = "Examples:\n  stormproof cluster scenarios/fast/edge_custody.toml")]
     Cluster {
         /// The scenario file.
@@ -104,9 +100,6 @@ Exit 1 if one is missed in some range, or first caught by another oracle than st
         /// Decides what the scenario leaves open.
         #[arg(long, env = "STORMPROOF_SEED")]
         seed: Option<u64>,
-        /// Arguments for the host.
-        #[arg(last = true)]
-        arguments: Vec<String>,
     },
 }
 
@@ -229,10 +222,8 @@ pub fn execute(
         Command::Check { paths } => know::check(&mut session, &paths),
         Command::Schema => know::schema(&mut session),
         Command::List { json } => know::list(&mut session, json),
-        Command::Node { file, seed, process, arguments } => {
-            real_run::node(&mut session, &file, seed, &process, &arguments)
-        }
-        Command::Cluster { file, seed, arguments } => real_run::cluster(&mut session, &file, seed, &arguments),
+        Command::Node { file, seed, process } => real_run::node(&mut session, &file, seed, &process),
+        Command::Cluster { file, seed } => real_run::cluster(&mut session, &file, seed),
     }
 }
 

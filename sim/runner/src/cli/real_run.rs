@@ -6,6 +6,7 @@ use crate::draw::{self, Drawn};
 use crate::engine::End;
 use crate::exit::Exit;
 use crate::judge::Judge;
+use crate::panics::Caught;
 use crate::real::{RealJob, RealReport, RealWorld};
 use crate::scenario::Scenario;
 use crate::show;
@@ -43,8 +44,8 @@ pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
         session.console.say(run::to_json(&verdict));
     } else {
         show::verdict(session.console, &verdict, &[]);
-        for (kind, why) in &report.skipped {
-            session.console.say(format!("skipped {}: {why}", kind.name()));
+        for skipped in &report.skipped {
+            session.console.say(format!("skipped {skipped}"));
         }
         session.console.say(format!("replay: stormproof run {} --seed {} --real", args.file, drawn.seed));
     }
@@ -52,7 +53,7 @@ pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
 }
 
 /// Runs one process of the plan.
-pub fn node(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, process: &str, arguments: &[String]) -> Exit {
+pub fn node(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, process: &str) -> Exit {
     let ready = match prepare(session, file, seed) {
         Ok(ready) => ready,
         Err(exit) => return exit,
@@ -62,20 +63,21 @@ pub fn node(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, proces
         let known = listed(processes.iter().map(|process| &*process.name));
         return session.refused(format!("no process `{process}` in this scenario; it has {known}"));
     };
-    match ready.real.node(&job(file, &ready), ProcessId(index as u32), arguments) {
-        Ok(()) => Exit::Passed,
+    match ready.real.node(&job(file, &ready), ProcessId(index as u32)) {
+        Ok(never) => match never {},
         Err(why) => session.broken(why),
     }
 }
 
 /// Runs the whole plan without faults.
-pub fn cluster(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, arguments: &[String]) -> Exit {
+pub fn cluster(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>) -> Exit {
     let ready = match prepare(session, file, seed) {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
+    let mut judge = Judge::new(&ready.scenario, &ready.drawn.plan, session.registry);
     let console = &mut *session.console;
-    match ready.real.cluster(&job(file, &ready), arguments, &mut |line| console.note(line)) {
+    match ready.real.cluster(&job(file, &ready), &mut judge, &mut |line| console.note(line)) {
         Ok(()) => Exit::Passed,
         Err(why) => session.broken(why),
     }
@@ -100,10 +102,13 @@ fn verdict(scenario: &Scenario, seed: u64, judge: &mut Judge, report: &RealRepor
     if report.converged {
         judge.finish();
     }
-    let end = match (judge.violation(), report.converged) {
+    let end = match (judge.violation(), report.panics.first()) {
         (Some(_), _) => End::Violated,
-        (None, true) => End::Converged,
-        (None, false) => End::NotConverged,
+        (None, Some((process, words))) => {
+            End::Panicked(Caught { message: format!("{process}: {words}"), place: "a real process".to_owned() })
+        }
+        (None, None) if report.converged => End::Converged,
+        (None, None) => End::NotConverged,
     };
     let measured = Measured {
         virtual_time: nanos(report.elapsed),
