@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything but `book` and `fuzz` needs Rust alone.
 STORMPROOF := cargo run --quiet --release --locked --
-NEGATIVE := scenarios/negative/p01_drain_loses_volatile.toml
+NEGATIVE := scenarios/negative/p01_teardown_unlink.toml
 SEEDS := 0..10000
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 

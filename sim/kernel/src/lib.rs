@@ -5,7 +5,9 @@
 
 pub mod clock;
 pub mod disk;
+mod disk_calls;
 pub mod draw;
+pub mod effect;
 mod event;
 pub mod fault;
 mod net;
@@ -17,6 +19,7 @@ mod syscall;
 pub mod trace;
 pub mod world;
 
+pub use effect::{Effect, EffectKind};
 pub use fault::{FaultCount, FaultKind, FaultSpec};
 pub use settings::{DiskSettings, NetworkSettings, Settings, Span};
 pub use trace::TraceLine;

@@ -170,6 +170,13 @@ impl World {
         self.end(victim, "crash", nanos(down_for));
     }
 
+    /// Takes a node's power away by hand, for drivers and debuggers; its processes start again after
+    /// `down_for`. `variant` chooses among what may be left of unsynced changes.
+    pub fn power_loss(&mut self, node: NodeId, down_for: contract::Duration, variant: u32) {
+        let mut rng = stream(self.seed, StreamFor::Fault, u64::MAX >> 8 ^ u64::from(variant));
+        self.switch_off(node, nanos(down_for), &mut rng);
+    }
+
     /// Half of the crashes strike now; the others lie in wait for an effect of the victim.
     fn crash_or_ambush(&mut self, slot: usize, kind: FaultKind, target: NodeId, lasts: u64, rng: &mut ChaCha8Rng) {
         let all = &self.on_node[target.0 as usize];
@@ -241,6 +248,13 @@ impl World {
     fn lose_power(&mut self, slot: usize, target: NodeId, lasts: u64) {
         // What survives is drawn from the occurrence's own stream, far behind its other draws.
         let mut rng = self.occurrence_stream(slot, self.slots[slot].occurrence | LOSS_STREAM);
+        if self.switch_off(target, lasts, &mut rng) {
+            self.counts[slot].fired += 1;
+        }
+    }
+
+    /// Ends everything on a node and settles what its disk keeps; whether anybody noticed.
+    fn switch_off(&mut self, target: NodeId, lasts: u64, rng: &mut ChaCha8Rng) -> bool {
         let all = self.on_node[target.0 as usize].clone();
         let anyone_up = all.iter().any(|process| self.processes[process.0 as usize].is_up());
         for process in all {
@@ -249,14 +263,12 @@ impl World {
         let node = &mut self.nodes[target.0 as usize];
         node.off = true;
         node.off_until = self.now + lasts;
-        let loss = node.disk.power_loss(self.now, &mut rng);
-        if anyone_up || loss.dropped + loss.torn > 0 {
-            self.counts[slot].fired += 1;
-        }
+        let loss = node.disk.power_loss(self.now, rng);
         if self.trace.narrates() {
             let crate::disk::loss::Loss { dropped, torn, kept } = loss;
             self.trace.narrate(format!("unsynced changes: {dropped} dropped, {torn} torn, {kept} kept"));
         }
+        anyone_up || loss.dropped + loss.torn > 0
     }
 
     /// Freezes a node: what its processes would still do in their spans happens after the pause.

@@ -5,6 +5,7 @@
 //! its span ends. When it dies inside its span, the effects stamped later are taken back.
 
 use crate::draw::{Draw, Identity, Purpose, Step, StreamFor, stream, within};
+use crate::effect::Effect;
 use crate::event::{Event, Message};
 use crate::fault::{FaultCount, FaultKind};
 use crate::net::Net;
@@ -73,6 +74,8 @@ pub struct World {
     pub(crate) decisions: Vec<Decision>,
     pub(crate) choices: BTreeMap<&'static str, (u64, u64)>,
     pub(crate) trace: Trace,
+    /// Effects since they were last taken, while somebody lists them.
+    pub(crate) effects: Option<Vec<Effect>>,
     deliveries: u64,
     /// A message whose identity has none of these bits moves as bytes.
     codec_mask: u64,
@@ -105,6 +108,7 @@ impl World {
             decisions: Vec::new(),
             choices: BTreeMap::new(),
             trace: Trace::new(settings.trace_capacity, settings.narrate),
+            effects: None,
             deliveries: 0,
             codec_mask: match settings.codec_sample {
                 0 => u64::MAX,
@@ -168,6 +172,19 @@ impl World {
             let Some((time, event)) = self.queue.pop() else { break };
             self.now = time;
             self.dispatch(event);
+        }
+    }
+
+    /// Starts listing the effects of handlers; a copy of the world lists on.
+    pub fn list_effects(&mut self) {
+        self.effects = Some(Vec::new());
+    }
+
+    /// Moves out the effects listed since the last call, in the order in which handlers had them. Those of
+    /// the last handlers may lie in the future.
+    pub fn take_effects(&mut self, into: &mut Vec<Effect>) {
+        if let Some(effects) = &mut self.effects {
+            into.append(effects);
         }
     }
 
