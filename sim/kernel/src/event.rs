@@ -75,3 +75,6 @@ impl Touch for Event {
         }
     }
 }
+
+/// An event fits one cache line of the queue.
+const _: () = assert!(size_of::<Option<Event>>() <= 64);

@@ -36,6 +36,11 @@ struct Date {
     next: u32,
 }
 
+/// An event in a cache line of its own: one miss brings all of it.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Line<E>(Option<E>);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     time: u64,
@@ -47,7 +52,7 @@ struct Entry {
 #[derive(Clone, Debug)]
 pub struct Queue<E> {
     dates: Vec<Date>,
-    events: Vec<Option<E>>,
+    events: Vec<Line<E>>,
     free: u32,
     /// Today's events, latest first.
     today: Vec<Entry>,
@@ -103,12 +108,12 @@ impl<E: Touch> Queue<E> {
         let slot = self.free;
         if slot == NONE {
             self.dates.push(date);
-            self.events.push(Some(event));
+            self.events.push(Line(Some(event)));
             return self.place(self.dates.len() as u32 - 1);
         }
         self.free = self.dates[slot as usize].next;
         self.dates[slot as usize] = date;
-        self.events[slot as usize] = Some(event);
+        self.events[slot as usize].0 = Some(event);
         self.place(slot);
     }
 
@@ -137,7 +142,7 @@ impl<E: Touch> Queue<E> {
     /// Lets `change` edit, drop or move every event that waits. For crashes and pauses: rare.
     pub fn revise(&mut self, mut change: impl FnMut(u64, &mut E) -> Revision) {
         for slot in self.unlink_all() {
-            let Some(event) = &mut self.events[slot as usize] else { continue };
+            let Some(event) = &mut self.events[slot as usize].0 else { continue };
             match change(self.dates[slot as usize].time, event) {
                 Revision::Keep => {}
                 Revision::Move(time) => self.dates[slot as usize].time = time,
@@ -155,7 +160,7 @@ impl<E: Touch> Queue<E> {
     fn release(&mut self, slot: u32) -> Option<E> {
         self.dates[slot as usize].next = self.free;
         self.free = slot;
-        self.events[slot as usize].take()
+        self.events[slot as usize].0.take()
     }
 
     /// Puts a dated slot into today, into its day or into its era.
@@ -225,7 +230,7 @@ impl<E: Touch> Queue<E> {
         }
         self.today.sort_unstable_by(|a, b| b.cmp(a));
         for entry in &self.today {
-            if let Some(event) = &self.events[entry.slot as usize] {
+            if let Some(event) = &self.events[entry.slot as usize].0 {
                 event.touch();
             }
         }

@@ -6,7 +6,13 @@ use contract::{Actor, Addr, Context, Halt, NodeId, ProcessId, inbox, message};
 use serde::{Deserialize, Serialize};
 
 /// The 16 bytes that travel there and back.
-pub type Body = [u8; 16];
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// Who asked.
+    asker: u64,
+    /// Its how-manieth question.
+    serial: u64,
+}
 
 /// One message of the game.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,9 +50,7 @@ impl Player {
         let other = ctx.random_below(u64::from(self.nodes) - 1) as u32;
         // Everybody but oneself.
         let other = if other >= ctx.me().0 { other + 1 } else { other };
-        let mut body = Body::default();
-        body[..8].copy_from_slice(&self.sent.to_le_bytes());
-        body[8..12].copy_from_slice(&ctx.me().0.to_le_bytes());
+        let body = Body { asker: u64::from(ctx.me().0), serial: self.sent };
         self.sent += 1;
         ctx.send(player(other), Ball::Ping(body));
     }
@@ -74,7 +78,7 @@ impl Actor for Player {
         match message {
             Inbox::Ball(Ball::Ping(body)) => ctx.send(player(from.0), Ball::Pong(body)),
             Inbox::Ball(Ball::Pong(body)) => {
-                assert!(body[8..12] == ctx.me().0.to_le_bytes(), "an answer comes back to whoever asked");
+                assert!(body.asker == u64::from(ctx.me().0), "an answer comes back to whoever asked");
                 self.answered += 1;
                 self.ask(ctx);
             }
