@@ -3,7 +3,7 @@
 //! ```text
 //!          open                          commit, or nothing to drain
 //!  Free ---------> Held(pass) ------------------------------------> Free
-//!                    |   ^ the holder has been silent for the timeout, or asks anew:
+//!                    |   ^ the holder has been silent for longer than patience, or asks anew:
 //!                    +---+ another worker takes over with a NEW pass id
 //! ```
 //! A commit of a pass that was taken over finds another id in the gate and is stale.
@@ -44,13 +44,19 @@ pub struct Gate {
     epoch: u64,
     passes: u64,
     timeout: Duration,
+    /// Passes taken over since the last one that ended by itself: each doubles the patience, so that passes
+    /// which need longer than the timeout still come to an end.
+    taken_over: u32,
     holder: Option<Pass>,
 }
+
+/// Patience grows to this many timeouts: 2^6.
+const PATIENCE_DOUBLINGS: u32 = 6;
 
 impl Gate {
     /// A free gate. `epoch` is random, so that passes of earlier incarnations are strangers.
     pub fn new(epoch: u64, timeout: Duration) -> Self {
-        Gate { epoch, passes: 0, timeout, holder: None }
+        Gate { epoch, passes: 0, timeout, taken_over: 0, holder: None }
     }
 
     /// `worker` wants to open a pass with request `call`. Anything but `Busy` and `Again` leaves the gate free.
@@ -61,11 +67,13 @@ impl Gate {
             holder.seen = now;
             return Entry::Again;
         }
-        let silent = now.since(holder.seen) >= self.timeout;
+        let patience = self.timeout * (1 << self.taken_over.min(PATIENCE_DOUBLINGS));
+        let silent = now.since(holder.seen) >= patience;
         if holder.worker != worker && !silent {
             return Entry::Busy(id);
         }
         self.holder = None;
+        self.taken_over = self.taken_over.saturating_add(1);
         Entry::TakenOver(id)
     }
 
@@ -94,12 +102,13 @@ impl Gate {
     pub fn leave(&mut self) {
         assert!(self.holder.is_some(), "only the holder leaves the gate");
         self.holder = None;
+        self.taken_over = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Gate};
+    use super::{Entry, Gate, PATIENCE_DOUBLINGS};
     use crate::message::Record;
     use contract::{Duration, ProcessId, Time};
 
@@ -167,5 +176,25 @@ mod tests {
         let old = Gate::new(7, Duration::ZERO).open(A, 1, one(), at(0)).id;
         let new = Gate::new(8, Duration::ZERO).open(A, 1, one(), at(0)).id;
         assert_ne!(old, new);
+    }
+
+    /// Two workers whose passes need longer than the timeout would otherwise take each other over for ever.
+    #[test]
+    fn each_takeover_doubles_the_patience_until_a_pass_ends_by_itself() {
+        let mut gate = Gate::new(7, Duration::from_millis(100));
+        let mut now = 0;
+        for turn in 0..10u32 {
+            let worker = if turn % 2 == 0 { A } else { B };
+            if turn > 0 {
+                let patience = 100u64 << (turn - 1).min(PATIENCE_DOUBLINGS);
+                assert!(matches!(gate.enter(worker, 1, at(now + patience - 1)), Entry::Busy(_)), "turn {turn}");
+                now += patience;
+                assert!(matches!(gate.enter(worker, 1, at(now)), Entry::TakenOver(_)), "turn {turn}");
+            }
+            gate.open(worker, 1, one(), at(now));
+        }
+        gate.leave();
+        gate.open(A, 2, one(), at(now));
+        assert!(matches!(gate.enter(B, 2, at(now + 100)), Entry::TakenOver(_)), "patience is short again");
     }
 }

@@ -65,6 +65,8 @@ pub struct Settings {
     /// About one message in this many, by its identity, moves as bytes through the codec; 0 for never.
     /// Rounded up to a power of two.
     pub codec_sample: u64,
+    /// A run that handles more events than this is stuck in a loop; see [`crate::Progress::Exhausted`].
+    pub events_max: u64,
     /// Events kept in the trace.
     pub trace_capacity: usize,
     /// Whether each event's text is kept with the trace: slow, for reports. Never changes the run.
@@ -85,6 +87,7 @@ impl Default for Settings {
             faults: Vec::new(),
             choices: false,
             codec_sample: 64,
+            events_max: u64::MAX,
             trace_capacity: 1024,
             narrate: false,
         }

@@ -31,6 +31,8 @@ pub enum Progress {
     Reached,
     /// Nothing is left to happen.
     Idle,
+    /// More events than [`Settings::events_max`]: some actor goes round in circles, perhaps without time passing.
+    Exhausted,
 }
 
 /// A departure from the quiet run.
@@ -157,6 +159,9 @@ impl World {
             if time > limit.0 {
                 self.now = self.now.max(limit.0);
                 return Progress::Reached;
+            }
+            if self.trace.events() >= self.settings.events_max {
+                return Progress::Exhausted;
             }
             let Some((time, event)) = self.queue.pop() else { break };
             self.now = time;

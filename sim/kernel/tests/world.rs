@@ -184,6 +184,14 @@ fn a_pause_inside_a_span_puts_off_the_later_effects() {
 }
 
 #[test]
+fn a_run_that_goes_round_in_circles_is_exhausted_not_endless() {
+    let settings = Settings { events_max: 5_000, ..stormy() };
+    let mut world = World::new(probe::plan(5), &settings, 1);
+    assert_eq!(world.run_until(Time(u64::MAX)), kernel::Progress::Exhausted);
+    assert_eq!(world.events(), 5_000);
+}
+
+#[test]
 fn marks_come_out_in_the_order_of_time_and_only_once_they_are_certain() {
     let mut world = World::new(probe::plan(5), &stormy(), 11);
     let (mut all, mut some) = (Vec::new(), Vec::new());

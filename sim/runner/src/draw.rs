@@ -43,6 +43,7 @@ pub fn draw(scenario: &Scenario, seed: u64, trace_capacity: usize, narrate: bool
         faults: draw_faults(scenario, draws, &present),
         choices: scenario.swarm.choices && draws.one_in("choices", 2),
         codec_sample: scenario.codec_sample,
+        events_max: scenario.limits.events,
         trace_capacity,
         narrate,
     };

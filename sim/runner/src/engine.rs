@@ -45,6 +45,8 @@ pub enum End {
     Violated,
     /// Time was up, and somebody still waits.
     NotConverged,
+    /// More events than a run may have: some actor goes round in circles.
+    Exhausted,
     /// An actor panicked.
     Panicked(panics::Caught),
 }
@@ -109,6 +111,9 @@ impl Engine {
     }
 
     fn next_phase(&mut self, until: Time, progress: Progress) -> Phase {
+        if progress == Progress::Exhausted {
+            return Phase::Over(End::Exhausted);
+        }
         let late = self.world.now() >= until || progress == Progress::Idle;
         match self.phase {
             Phase::Storm(_) if late || self.judge.is_quiescent() => self.heal(),

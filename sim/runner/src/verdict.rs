@@ -84,6 +84,14 @@ impl Verdict {
         match end {
             End::Violated => verdict.violated(judge),
             End::NotConverged => verdict.not_converged(judge),
+            End::Exhausted => {
+                verdict.exit = Exit::NotConverged;
+                verdict.signature = Some("livelock: the run used up its events".to_owned());
+                verdict.facts = vec![format!(
+                    "{} events and no end: some actor goes round in circles (see `--trace`; `limits.events` sets the limit)",
+                    measured.events
+                )];
+            }
             End::Panicked(caught) => {
                 verdict.exit = Exit::Panicked;
                 verdict.signature = Some(caught.signature());

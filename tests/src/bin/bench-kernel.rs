@@ -147,7 +147,10 @@ fn bench_draws(options: &Options) {
     };
     time("keyed hash of an identity", Box::new(move |number| draw.bits(Identity(number), Purpose::Latency)));
     let seed = options.seed;
-    time("new ChaCha8 stream for each choice", Box::new(move |number| stream(seed, StreamFor::Fault, number).next_u64()));
+    time(
+        "new ChaCha8 stream for each choice",
+        Box::new(move |number| stream(seed, StreamFor::Fault, number).next_u64()),
+    );
     let mut one = stream(seed, StreamFor::Fault, 0);
     time("next word of one ChaCha8 stream (not keyed)", Box::new(move |_| one.next_u64()));
     assert!(sum != 0, "the draws are used");

@@ -74,6 +74,6 @@ fn show(session: &mut Session<'_, '_>, defect: &DefectInfo, detection: &Detectio
         session.console.say(format!("  virtual time of the failing run: median {time_median}, max {time_max}"));
     }
     if let Some(replay) = &detection.replay {
-        session.console.say(format!("  replay: {replay}"));
+        session.say_command("  replay: ", replay);
     }
 }

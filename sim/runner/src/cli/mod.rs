@@ -199,6 +199,8 @@ struct Session<'a, 'c> {
     registry: &'a Registry,
     real: Option<&'a dyn RealWorld>,
     console: &'a mut Console<'c>,
+    /// How this program was called, so that printed commands work when pasted.
+    program: String,
 }
 
 /// Runs the command that `args` say; the first of them is the program's name.
@@ -208,11 +210,13 @@ pub fn execute(
     args: impl IntoIterator<Item = std::ffi::OsString>,
     console: &mut Console<'_>,
 ) -> Exit {
+    let args: Vec<std::ffi::OsString> = args.into_iter().collect();
+    let program = args.first().map_or_else(|| "stormproof".into(), |name| name.to_string_lossy().into_owned());
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, console),
     };
-    let mut session = Session { registry, real, console };
+    let mut session = Session { registry, real, console, program };
     match cli.command {
         Command::Run(args) if args.real => real_run::run(&mut session, &args),
         Command::Run(args) => run::run(&mut session, &args),
@@ -240,6 +244,13 @@ fn usage(error: &clap::Error, console: &mut Console<'_>) -> Exit {
 }
 
 impl Session<'_, '_> {
+    /// Prints a `stormproof ...` command under a heading, as it can be pasted here.
+    fn say_command(&mut self, heading: &str, command: &str) {
+        let arguments = command.strip_prefix("stormproof ").unwrap_or(command);
+        let line = format!("{heading}{} {arguments}", self.program);
+        self.console.say(line);
+    }
+
     /// Reads one scenario; what is wrong with it is printed.
     fn load(&mut self, path: &str) -> Result<Scenario, Exit> {
         let error = match Scenario::load(path, self.registry) {

@@ -47,7 +47,7 @@ pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
         for skipped in &report.skipped {
             session.console.say(format!("skipped {skipped}"));
         }
-        session.console.say(format!("replay: stormproof run {} --seed {} --real", args.file, drawn.seed));
+        session.say_command("replay: ", &format!("stormproof run {} --seed {} --real", args.file, drawn.seed));
     }
     verdict.exit
 }

@@ -96,7 +96,7 @@ pub fn report(session: &mut Session<'_, '_>, finished: &Finished, verdict: &Verd
 /// The last line.
 pub fn replay_line(session: &mut Session<'_, '_>, verdict: &Verdict, json: bool) {
     if !json {
-        session.console.say(format!("replay: {}", verdict.replay()));
+        session.say_command("replay: ", &verdict.replay());
     }
 }
 

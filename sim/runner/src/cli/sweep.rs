@@ -83,7 +83,7 @@ fn report(session: &mut Session<'_, '_>, args: &SweepArgs, tallies: &[Tally], wa
     ));
     for tally in tallies {
         for (_, group) in tally.failures() {
-            session.console.say(format!("replay: {}", group.first.replay()));
+            session.say_command("replay: ", &group.first.replay());
         }
     }
 }

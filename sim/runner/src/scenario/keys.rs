@@ -93,6 +93,11 @@ pub const LIMITS: &[Key] = &[
     key("requests", "Operations that all workloads together issue.", Form::Integer { least: 1, most: 1_000_000_000 }),
     key("safety", "Virtual time during which faults strike.", Form::Time),
     key("liveness", "Virtual time that a healed system gets to converge.", Form::Time),
+    key(
+        "events",
+        "Events of a whole run; one with more goes round in circles and has not converged.",
+        Form::Integer { least: 1, most: 1_000_000_000_000 },
+    ),
     key("restart", "Time from the end of a process to its next start by its supervisor.", Form::Span),
 ];
 

@@ -66,6 +66,8 @@ pub struct Limits {
     pub safety: Duration,
     /// Virtual time that a healed system gets.
     pub liveness: Duration,
+    /// Events of a whole run.
+    pub events: u64,
     /// From the end of a process to its next start.
     pub restart: Span,
 }
@@ -211,6 +213,7 @@ impl Default for Limits {
             requests: 200,
             safety: Duration::from_secs(60),
             liveness: Duration::from_secs(60),
+            events: 20_000_000,
             restart: kernel::Settings::default().restart,
         }
     }

@@ -201,6 +201,7 @@ fn read_limits(top: &Section<'_>) -> Limits {
         requests: section.integer("requests").unwrap_or(usual.requests),
         safety: section.time("safety").unwrap_or(usual.safety),
         liveness: section.time("liveness").unwrap_or(usual.liveness),
+        events: section.integer("events").unwrap_or(usual.events),
         restart: section.span("restart").unwrap_or(usual.restart),
     }
 }
