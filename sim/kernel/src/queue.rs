@@ -1,17 +1,18 @@
 //! The event queue: a calendar whose day length follows the load.
 //!
 //! Events come out in the order of `(time, sequence)`, whatever the length of a day, so that adapting it
-//! cannot change a run. Today's events are sorted; each of the next [`DAYS`] days is a linked list through
-//! a slab; later events lie in one list an era of that many days, and are dealt out when it begins.
+//! cannot change a run. Today's events are sorted; each of the next [`DAYS`] days names the slots of its
+//! events in one cache line, and what does not fit there in a list through the slab; later events lie in
+//! one list an era of that many days, and are dealt out when it begins.
 //!
-//! What decides the speed under load is memory: a freed slot is the next one filled, lists touch only the
-//! slots' dates, and a day's events are touched all at once when it begins, so that their cache misses
-//! overlap instead of following one another.
+//! What decides the speed under load is memory: a freed slot is the next one filled, and a day's dates and
+//! events are read all at once when it begins, so that their cache misses overlap instead of following
+//! one another.
 
 use std::collections::BTreeMap;
 
-/// Days within reach of a list of their own.
-const DAYS: usize = 1 << 14;
+/// Days within reach, each with a line of its own.
+const DAYS: usize = 1 << 12;
 /// Initial length of a day: 2^17 ns.
 const FIRST_SHIFT: u32 = 17;
 /// Pops between two looks at the length of a day.
@@ -21,6 +22,12 @@ const DAY_LEAST: u32 = 3;
 const DAY_MOST: u32 = 16;
 /// The end of a list.
 const NONE: u32 = u32::MAX;
+
+/// A day: how many slots are named, their numbers, and the head of the list of the others, plus one.
+/// All zero is an empty day, so that a new calendar costs no more than the days that are used.
+type Day = [u32; 16];
+/// Slots named in the line itself.
+const NAMED: usize = 14;
 
 /// An event that can be read a little, so that it is in the cache when it is handled.
 pub trait Touch {
@@ -59,7 +66,7 @@ pub struct Queue<E> {
     /// The current day since the start of time: `time >> shift`.
     day: u64,
     shift: u32,
-    heads: Vec<u32>,
+    days: Vec<Day>,
     occupied: Vec<u64>,
     eras: BTreeMap<u64, u32>,
     sequence: u64,
@@ -77,7 +84,7 @@ impl<E> Default for Queue<E> {
             today: Vec::new(),
             day: 0,
             shift: FIRST_SHIFT,
-            heads: vec![NONE; DAYS],
+            days: vec![[0; 16]; DAYS],
             occupied: vec![0; DAYS / 64],
             eras: BTreeMap::new(),
             sequence: 0,
@@ -174,8 +181,15 @@ impl<E: Touch> Queue<E> {
             self.today.insert(at, entry);
         } else if day - self.day < DAYS as u64 {
             let bucket = day as usize % DAYS;
-            self.dates[slot as usize].next = self.heads[bucket];
-            self.heads[bucket] = slot;
+            let line = &mut self.days[bucket];
+            let named = line[0] as usize;
+            if named < NAMED {
+                line[0] += 1;
+                line[1 + named] = slot;
+            } else {
+                self.dates[slot as usize].next = line[15].wrapping_sub(1);
+                line[15] = slot + 1;
+            }
             self.occupied[bucket / 64] |= 1 << (bucket % 64);
         } else {
             let head = self.eras.entry(day / DAYS as u64).or_insert(NONE);
@@ -221,8 +235,13 @@ impl<E: Touch> Queue<E> {
 
     fn take_day(&mut self) {
         let bucket = self.day as usize % DAYS;
-        let mut slot = std::mem::replace(&mut self.heads[bucket], NONE);
+        let line = std::mem::replace(&mut self.days[bucket], [0; 16]);
         self.occupied[bucket / 64] &= !(1 << (bucket % 64));
+        for &slot in &line[1..=line[0] as usize] {
+            let Date { time, sequence, .. } = self.dates[slot as usize];
+            self.today.push(Entry { time, sequence, slot });
+        }
+        let mut slot = line[15].wrapping_sub(1);
         while slot != NONE {
             let Date { time, sequence, next } = self.dates[slot as usize];
             self.today.push(Entry { time, sequence, slot });
@@ -282,8 +301,13 @@ impl<E: Touch> Queue<E> {
     /// Takes every waiting slot out of today, its day or its era.
     fn unlink_all(&mut self) -> Vec<u32> {
         let mut all: Vec<u32> = std::mem::take(&mut self.today).into_iter().map(|entry| entry.slot).collect();
-        let eras = std::mem::take(&mut self.eras).into_values();
-        for mut slot in self.heads.iter_mut().map(|head| std::mem::replace(head, NONE)).chain(eras) {
+        let mut lists: Vec<u32> = std::mem::take(&mut self.eras).into_values().collect();
+        for line in self.days.iter_mut().filter(|line| line[0] > 0) {
+            all.extend_from_slice(&line[1..=line[0] as usize]);
+            lists.push(line[15].wrapping_sub(1));
+            *line = [0; 16];
+        }
+        for mut slot in lists {
             while slot != NONE {
                 all.push(slot);
                 slot = self.dates[slot as usize].next;

@@ -1,4 +1,5 @@
-//! What the marks mean: the one place that knows their kinds, fact names and types.
+//! What the marks mean: the kinds, fact names and types that several oracles share, and the [`Reader`] by
+//! which an oracle with marks of its own (its module lists them) reads those.
 //!
 //! Reading borrows from the mark and copies nothing. A mark that lacks a fact, or has one of another
 //! type, is malformed: it is reported, never passed over.
@@ -120,7 +121,7 @@ impl<'m> Ids<'m> {
 ///
 /// Fails with [`Violation::MARKS`] if the mark is malformed.
 pub fn read<'m>(oracle: &'static str, seen: &'m Observed) -> Result<Option<Fact<'m>>, Violation> {
-    let reader = Reader { oracle, seen, mark: &seen.mark };
+    let reader = Reader::new(oracle, seen);
     let fact = match &*seen.mark.kind {
         "custody.stored" => Fact::Stored { place: reader.text("place")?, ids: reader.ids("ids")? },
         "custody.moved" => Fact::Moved { from: reader.text("from")?, to: reader.text("to")? },
@@ -150,25 +151,66 @@ pub fn senseless(oracle: &'static str, seen: &Observed, why: &str) -> Violation 
         .seen_in(&[seen.event])
 }
 
-struct Reader<'m> {
+/// Reads the facts of one mark; whatever is missing or of another type is a [`Violation::MARKS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'m> {
     oracle: &'static str,
     seen: &'m Observed,
     mark: &'m Mark,
 }
 
 impl<'m> Reader<'m> {
-    fn value(&self, name: &str) -> Result<&'m Value, Violation> {
+    /// A reader of `seen` that complains in the name of `oracle`.
+    pub fn new(oracle: &'static str, seen: &'m Observed) -> Self {
+        Reader { oracle, seen, mark: &seen.mark }
+    }
+
+    /// A value of any type.
+    pub fn value(&self, name: &str) -> Result<&'m Value, Violation> {
         self.mark.get(name).ok_or_else(|| self.lacks(name, "value"))
     }
 
-    fn number(&self, name: &str) -> Result<u64, Violation> {
+    /// A number.
+    pub fn number(&self, name: &str) -> Result<u64, Violation> {
         self.mark.number(name).ok_or_else(|| self.lacks(name, "number"))
     }
 
-    fn text(&self, name: &str) -> Result<&'m str, Violation> {
+    /// A number, if the mark has a fact of that name at all.
+    pub fn number_if_any(&self, name: &str) -> Result<Option<u64>, Violation> {
+        self.mark.get(name).map(|_| self.number(name)).transpose()
+    }
+
+    /// A text that is not empty.
+    pub fn text(&self, name: &str) -> Result<&'m str, Violation> {
         match self.mark.text(name) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(self.lacks(name, "text")),
+        }
+    }
+
+    /// A text that may be empty, and is if there is no fact of that name.
+    pub fn text_or_empty(&self, name: &str) -> Result<&'m str, Violation> {
+        match self.mark.get(name) {
+            None => Ok(""),
+            Some(Value::Text(text)) => Ok(text),
+            Some(_) => Err(self.lacks(name, "text")),
+        }
+    }
+
+    /// A flag; false if there is no fact of that name.
+    pub fn flag(&self, name: &str) -> Result<bool, Violation> {
+        match self.mark.get(name) {
+            None => Ok(false),
+            Some(Value::Flag(flag)) => Ok(*flag),
+            Some(_) => Err(self.lacks(name, "flag")),
+        }
+    }
+
+    /// A list of values of any type.
+    pub fn list(&self, name: &str) -> Result<&'m [Value], Violation> {
+        match self.mark.get(name) {
+            Some(Value::List(values)) => Ok(values),
+            _ => Err(self.lacks(name, "list")),
         }
     }
 

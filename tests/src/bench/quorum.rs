@@ -100,14 +100,14 @@ impl Replica {
         Ok(())
     }
 
-    fn lead(&mut self, client: u32, serial: u64, record: Record, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
+    fn lead(&mut self, client: u32, serial: u64, record: &Record, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let index = self.records;
         self.log.push(record.clone());
         self.waiting.push_back((client, serial));
         for follower in 1..REPLICAS as u32 {
             ctx.send(process(follower), Message::Replicate { index, record: record.clone() });
         }
-        self.write(&record, ctx)?;
+        self.write(record, ctx)?;
         self.learn(0, index + 1, ctx);
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Actor for Replica {
     fn on_message(&mut self, _from: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let Inbox::Message(message) = message;
         match message {
-            Message::Append { client, serial, record } => self.lead(client, serial, record, ctx)?,
+            Message::Append { client, serial, record } => self.lead(client, serial, &record, ctx)?,
             Message::Replicate { index, record } => self.follow(index, record, ctx)?,
             Message::Durable { replica, records } => self.learn(replica, records, ctx),
             Message::Hello { replica, records } => {
