@@ -17,8 +17,25 @@ pub enum EffectKind {
     Sync,
 }
 
+impl EffectKind {
+    /// Every kind.
+    pub const ALL: [EffectKind; 5] =
+        [EffectKind::Send, EffectKind::Write, EffectKind::Truncate, EffectKind::Name, EffectKind::Sync];
+
+    /// The word in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            EffectKind::Send => "send",
+            EffectKind::Write => "write",
+            EffectKind::Truncate => "truncate",
+            EffectKind::Name => "name",
+            EffectKind::Sync => "sync",
+        }
+    }
+}
+
 /// One effect, at its moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// Whose.
     pub process: ProcessId,
@@ -28,4 +45,6 @@ pub struct Effect {
     pub what: EffectKind,
     /// The event whose handler did it.
     pub event: u64,
+    /// In words, where the run is narrated; else empty.
+    pub text: String,
 }

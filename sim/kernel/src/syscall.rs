@@ -104,7 +104,8 @@ impl<'w> Scope<'w> {
             self.count_down(stamp);
         }
         if let Some(effects) = &mut self.world.effects {
-            effects.push(Effect { process: self.process, at: Time(stamp), what, event: self.event });
+            let text = self.world.trace.last_text().unwrap_or_default().to_owned();
+            effects.push(Effect { process: self.process, at: Time(stamp), what, event: self.event, text });
         }
     }
 
@@ -188,6 +189,10 @@ impl Host for Scope<'_> {
         let nth = self.nth_to(to.0);
         // No two effects share a moment, so that a crash can fall between any two.
         self.local += 1;
+        if self.world.trace.narrates() {
+            let receiver = self.world.plan.processes.get(to.0 as usize).map_or("nobody", |process| &process.name);
+            self.world.trace.narrate(format!("send {} to {receiver}", payload.name()));
+        }
         self.effect(EffectKind::Send, self.local);
         let identity = self.identity.then(Step::Message, to.0, nth);
         let (from, sent, cause) = (self.process, self.local, self.event);

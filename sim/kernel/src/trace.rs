@@ -153,6 +153,11 @@ impl Trace {
         }
     }
 
+    /// The last text that was kept.
+    pub fn last_text(&self) -> Option<&str> {
+        self.texts.as_deref()?.last().map(|(_, text)| &**text)
+    }
+
     /// The kept records, oldest first.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         let split = if self.ring.len() < self.capacity { 0 } else { self.written as usize % self.capacity };

@@ -236,6 +236,11 @@ impl World {
         &self.choices
     }
 
+    /// Whether a process runs.
+    pub fn is_up(&self, process: ProcessId) -> bool {
+        self.processes.get(process.0 as usize).is_some_and(Process::is_up)
+    }
+
     /// An actor's state for people; `None` while it is down.
     pub fn inspect(&self, process: ProcessId) -> Option<String> {
         self.processes.get(process.0 as usize)?.cell.as_ref().map(|cell| cell.0.inspect())

@@ -76,18 +76,29 @@ impl Engine {
     /// Runs one slice. Does nothing once the run is over.
     pub fn advance(&mut self) {
         let (Phase::Storm(until) | Phase::Calm(until)) = self.phase else { return };
-        let limit = (self.world.now() + SLICE).min(until);
+        if let Some(progress) = self.run_to((self.world.now() + SLICE).min(until)) {
+            self.phase = self.next_phase(until, progress);
+        }
+    }
+
+    /// Runs to `limit` within the phase as it is, for drivers that strike by hand at a moment of their own.
+    /// `None` once the run is over.
+    pub fn run_to(&mut self, limit: Time) -> Option<Progress> {
+        if let Phase::Over(_) = self.phase {
+            return None;
+        }
         let world = &mut self.world;
         let ran = panics::caught(|| world.run_until(limit));
         self.world.take_marks(&mut self.marks);
         let judge = &mut self.judge;
         let sound = self.marks.iter().all(|mark| judge.observe(mark));
         self.marks.clear();
-        self.phase = match ran {
-            _ if !sound => Phase::Over(End::Violated),
-            Err(caught) => Phase::Over(End::Panicked(caught)),
-            Ok(progress) => self.next_phase(until, progress),
-        };
+        match ran {
+            _ if !sound => self.phase = Phase::Over(End::Violated),
+            Err(caught) => self.phase = Phase::Over(End::Panicked(caught)),
+            Ok(progress) => return Some(progress),
+        }
+        None
     }
 
     /// Where the run stands.
@@ -98,6 +109,11 @@ impl Engine {
     /// The world, for looking at it.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// The world, for striking it by hand.
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.world
     }
 
     /// The judges, for looking at them.
