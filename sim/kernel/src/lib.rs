@@ -17,6 +17,7 @@ pub mod settings;
 mod strike;
 mod syscall;
 pub mod trace;
+mod view;
 pub mod world;
 
 pub use effect::{Effect, EffectKind};
