@@ -235,7 +235,7 @@ impl<E: Touch> Queue<E> {
 
     fn take_day(&mut self) {
         let bucket = self.day as usize % DAYS;
-        let line = std::mem::replace(&mut self.days[bucket], [0; 16]);
+        let line = std::mem::take(&mut self.days[bucket]);
         self.occupied[bucket / 64] &= !(1 << (bucket % 64));
         for &slot in &line[1..=line[0] as usize] {
             let Date { time, sequence, .. } = self.dates[slot as usize];

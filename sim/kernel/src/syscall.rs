@@ -103,10 +103,16 @@ impl<'w> Scope<'w> {
         if self.ambush.is_some() {
             self.count_down(stamp);
         }
-        if let Some(effects) = &mut self.world.effects {
-            let text = self.world.trace.last_text().unwrap_or_default().to_owned();
-            effects.push(Effect { process: self.process, at: Time(stamp), what, event: self.event, text });
+        if self.world.effects.is_some() {
+            self.list(what, stamp);
         }
+    }
+
+    #[cold]
+    fn list(&mut self, what: EffectKind, stamp: u64) {
+        let text = self.world.trace.last_text().unwrap_or_default().to_owned();
+        let effect = Effect { process: self.process, at: Time(stamp), what, event: self.event, text };
+        self.world.effects.get_or_insert_default().push(effect);
     }
 
     #[cold]

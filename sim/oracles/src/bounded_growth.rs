@@ -129,7 +129,10 @@ impl Oracle for BoundedGrowth {
     fn finish(&mut self) -> Result<(), Violation> {
         let Some((name, process, gauge, limit, rest)) = self.restless() else { return Ok(()) };
         Err(Violation::new(Self::NAME, "BOUND", "gauge above its value at rest")
-            .because(format!("{name} is {} in process {} at the end, and at rest {rest} is the most", gauge.value, process.0))
+            .because(format!(
+                "{name} is {} in process {} at the end, and at rest {rest} is the most",
+                gauge.value, process.0
+            ))
             .seen_in(&[limit.event, gauge.event]))
     }
 

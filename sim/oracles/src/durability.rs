@@ -73,7 +73,10 @@ impl Durability {
         let new = Acked { digest: digest.clone(), at: seen.at, event: seen.event };
         if index < log.trimmed {
             return Err(broken("entry acknowledged after it was trimmed")
-                .because(format!("index {index} of {name} was acknowledged, and the log was trimmed to {}", log.trimmed))
+                .because(format!(
+                    "index {index} of {name} was acknowledged, and the log was trimmed to {}",
+                    log.trimmed
+                ))
                 .seen_in(&[seen.event]));
         }
         let first = log.acked.entry(index).or_insert(new);

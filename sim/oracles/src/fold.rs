@@ -59,14 +59,7 @@ impl Fold {
         Self::default()
     }
 
-    fn stated(
-        &mut self,
-        name: &str,
-        lsn: u64,
-        digest: &Value,
-        loaded: bool,
-        seen: &Observed,
-    ) -> Result<(), Violation> {
+    fn stated(&mut self, name: &str, lsn: u64, digest: &Value, loaded: bool, seen: &Observed) -> Result<(), Violation> {
         self.judged += 1;
         if !self.machines.contains_key(name) {
             self.machines.insert(name.to_owned(), Machine::default());

@@ -6,19 +6,30 @@
 //! | to | read |
 //! |---|---|
 //! | write an oracle | [`Oracle`], [`fact`] (what the marks mean), [`operations`] (client histories) |
-//! | know what is judged | [`custody`], [`exactly_once`], [`convergence`] |
+//! | know what is judged of records | [`custody`], [`exactly_once`], [`convergence`] |
+//! | know what is judged of registers | [`linearizability`], [`sessions`] |
+//! | know what is judged of logs | [`agreement`], [`durability`], [`prefix`], [`fold`] |
+//! | know what is judged of locks and sizes | [`mutual_exclusion`], [`bounded_growth`] |
 //! | judge a run | [`Panel`], [`all`] |
 //! | judge a real cluster | [`log`] |
 
+pub mod agreement;
+pub mod bounded_growth;
 pub mod convergence;
 pub mod custody;
+pub mod durability;
 pub mod exactly_once;
 pub mod fact;
+pub mod fold;
+pub mod linearizability;
 pub mod log;
+pub mod mutual_exclusion;
 pub mod operations;
 mod oracle;
 mod panel;
+pub mod prefix;
 mod registry;
+pub mod sessions;
 
 pub use log::{LogError, merge_logs, read_log, write_log};
 pub use oracle::{Oracle, OracleKind, Violation};

@@ -19,6 +19,11 @@ pub trait Oracle: Send {
     fn pending(&self) -> Option<String>;
     /// How many facts it has judged: an oracle that saw nothing proves nothing.
     fn judged(&self) -> u64;
+    /// How many facts it could judge neither way, because judging them would have taken too long. They are
+    /// neither violations nor part of [`Oracle::judged`].
+    fn undecided(&self) -> u64 {
+        0
+    }
     /// A copy, for copies of the world.
     fn clone_box(&self) -> Box<dyn Oracle>;
 }

@@ -63,6 +63,12 @@ impl Panel {
     pub fn judged(&self) -> Vec<(&'static str, u64)> {
         self.oracles.iter().map(|oracle| (oracle.name(), oracle.judged())).collect()
     }
+
+    /// How many facts each could judge neither way; those with none are left out.
+    pub fn undecided(&self) -> Vec<(&'static str, u64)> {
+        let counted = self.oracles.iter().map(|oracle| (oracle.name(), oracle.undecided()));
+        counted.filter(|(_, undecided)| *undecided > 0).collect()
+    }
 }
 
 impl fmt::Debug for Panel {

@@ -1,30 +1,52 @@
 //! The oracles that this crate offers, for scenario files and `stormproof list`.
 
+use crate::agreement::Agreement;
+use crate::bounded_growth::BoundedGrowth;
 use crate::convergence::Convergence;
 use crate::custody::Custody;
+use crate::durability::Durability;
 use crate::exactly_once::ExactlyOnce;
+use crate::fold::Fold;
+use crate::linearizability::{Linearizability, LinearizationPoints};
+use crate::mutual_exclusion::MutualExclusion;
 use crate::oracle::OracleKind;
+use crate::prefix::Prefix;
+use crate::sessions::Sessions;
+
+macro_rules! kind {
+    ($oracle:ty, $about:literal) => {
+        OracleKind {
+            name: <$oracle>::NAME,
+            about: $about,
+            invariants: <$oracle>::INVARIANTS,
+            make: || Box::new(<$oracle>::new()),
+        }
+    };
+}
 
 /// Every oracle, in the order in which a panel should ask them.
 pub fn all() -> Vec<OracleKind> {
     vec![
-        OracleKind {
-            name: Custody::NAME,
-            about: "an accepted record is always in some durable place; staging goes only when all of it is durable elsewhere",
-            invariants: Custody::INVARIANTS,
-            make: || Box::new(Custody::new()),
-        },
-        OracleKind {
-            name: ExactlyOnce::NAME,
-            about: "each accepted record is in the primary ledger exactly once, nothing else is, and scans agree",
-            invariants: ExactlyOnce::INVARIANTS,
-            make: || Box::new(ExactlyOnce::new()),
-        },
-        OracleKind {
-            name: Convergence::NAME,
-            about: "once healed, every client operation completes and every client is done",
-            invariants: Convergence::INVARIANTS,
-            make: || Box::new(Convergence::new()),
-        },
+        kind!(
+            Custody,
+            "an accepted record is always in some durable place; staging goes only when all of it is durable elsewhere"
+        ),
+        kind!(
+            ExactlyOnce,
+            "each accepted record is in the primary ledger exactly once, nothing else is, and scans agree"
+        ),
+        kind!(Agreement, "no two replicas commit different entries at one index, and none changes its mind"),
+        kind!(Durability, "an acknowledged entry stays readable, as what it was acknowledged for"),
+        kind!(Prefix, "each consumer of a stream gets a gap-free prefix, in order, and nothing else"),
+        kind!(Fold, "a machine's state is the fold of its log, for every replica and incarnation"),
+        kind!(
+            LinearizationPoints,
+            "the stated order of reads, writes and swaps explains what clients saw, each within its time"
+        ),
+        kind!(Linearizability, "some order of reads, writes and swaps explains what clients saw, searched key by key"),
+        kind!(Sessions, "what a client session reads and writes never goes back behind what it saw or did"),
+        kind!(MutualExclusion, "a hard lock has one holder, and at the resource fencing tokens never decrease"),
+        kind!(BoundedGrowth, "gauges stay within their limits, and at rest go back"),
+        kind!(Convergence, "once healed, every client operation completes and every client is done"),
     ]
 }

@@ -69,7 +69,8 @@ impl Sessions {
         let past = self.seen.entry((session.to_owned(), key.clone())).or_default();
         let (written, read) = (past.wrote.before(since), past.read.before(since));
         let new = Peak { at: seen.at, version, event: seen.event };
-        let behind = |peak: Option<Peak>| peak.filter(|peak| version < peak.version || (wrote && version == peak.version));
+        let behind =
+            |peak: Option<Peak>| peak.filter(|peak| version < peak.version || (wrote && version == peak.version));
         let broken = if wrote {
             past.wrote.reach(new);
             let earlier = behind(written).map(|peak| ("MW", "write not after the session's writes", peak));
@@ -80,7 +81,8 @@ impl Sessions {
             own.or_else(|| behind(read).map(|peak| ("MR", "read goes back behind the session's read", peak)))
         };
         let Some((invariant, shape, peak)) = broken else { return Ok(()) };
-        let (verb, before) = (if wrote { "wrote" } else { "read" }, if matches!(invariant, "RYW" | "MW") { "written" } else { "read" });
+        let (verb, before) =
+            (if wrote { "wrote" } else { "read" }, if matches!(invariant, "RYW" | "MW") { "written" } else { "read" });
         Err(Violation::new(Self::NAME, invariant, shape)
             .because(format!("{} after it had {before} version {}", operation(verb), peak.version))
             .seen_in(&[peak.event, seen.event]))

@@ -159,6 +159,12 @@ impl FileSystem {
         Ok(())
     }
 
+    /// Whether nothing waits for a sync at `at`, so that a power loss then could leave only one thing.
+    pub fn is_settled(&self, at: u64) -> bool {
+        let settled = |pending: &Pending| pending.durable_at <= at || pending.stamp > at;
+        self.inodes.iter().flatten().all(|inode| inode.pending.iter().all(settled))
+    }
+
     /// Whether a sync of this inode has something to do.
     pub fn is_dirty(&self, ino: Ino) -> bool {
         self.inode(ino).is_ok_and(|inode| inode.pending.iter().any(|pending| pending.durable_at == u64::MAX))

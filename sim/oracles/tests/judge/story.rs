@@ -119,7 +119,7 @@ fn parse_facts(text: &str) -> Vec<(Cow<'static, str>, Value)> {
     let mut facts = Vec::new();
     let mut rest = text.trim();
     while let Some((name, after)) = rest.split_once('=') {
-        let end = if after.starts_with('[') { after.find(']').expect("a closed list") + 1 } else { 0 };
+        let end = if after.starts_with('[') { list_len(after) } else { 0 };
         let end = end + after[end..].find(' ').unwrap_or(after.len() - end);
         facts.push((Cow::Owned(name.trim().to_owned()), parse_value(&after[..end])));
         rest = after[end..].trim();
@@ -128,13 +128,34 @@ fn parse_facts(text: &str) -> Vec<(Cow<'static, str>, Value)> {
     facts
 }
 
+/// How many bytes the list takes that `text` begins with.
+fn list_len(text: &str) -> usize {
+    let mut depth = 0;
+    let close = text.find(|c| {
+        depth += i32::from(c == '[') - i32::from(c == ']');
+        depth == 0
+    });
+    close.expect("a closed list") + 1
+}
+
 fn parse_value(text: &str) -> Value {
     if let Some(list) = text.strip_prefix('[') {
-        return list.trim_end_matches(']').split_whitespace().map(parse_value).collect();
+        return parse_list(list.strip_suffix(']').expect("a closed list"));
     }
     match text {
         "true" => Value::Flag(true),
         "false" => Value::Flag(false),
         text => text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Number),
     }
+}
+
+fn parse_list(text: &str) -> Value {
+    let mut values = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let end = if rest.starts_with('[') { list_len(rest) } else { rest.find(' ').unwrap_or(rest.len()) };
+        values.push(parse_value(&rest[..end]));
+        rest = rest[end..].trim();
+    }
+    Value::List(values)
 }
