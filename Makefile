@@ -12,8 +12,9 @@ run: ## Sweeps the sound scenarios, then finds a planted defect and replays it.
 	$(STORMPROOF) sweep $(NEGATIVE) --seeds 0..1000 --stop-after-failures 1
 	$(STORMPROOF) replay $$($(STORMPROOF) sweep $(NEGATIVE) --seeds 0..1000 --stop-after-failures 1 --json 2>/dev/null | sed -n 's/.*"replay":"stormproof replay \([^"]*\)".*/\1/p' | head -n 1); test $$? -eq 1
 
-test: lint ## Everything that a change must pass: format, lints, tests, doc tests, the build without defects.
+test: lint ## All that a change must pass: format, lints, tests, equal fingerprints in both builds, the build without defects.
 	cargo test --workspace --locked
+	cargo test --release --locked -p stormproof-tests --test determinism
 	cargo build --locked --no-default-features -p stormproof-scenarios
 
 sweep: ## Sweeps the sound scenarios over SEEDS (0..10000) and writes target/sweep/results.jsonl.
