@@ -44,8 +44,27 @@ impl Scope<'_> {
 
     /// How long a call takes.
     #[inline]
-    fn time_of(&self, about: Identity, span: Span) -> u64 {
-        within(self.world.draw.bits(about, Purpose::DiskTime), nanos(span.least), nanos(span.most))
+    fn time_of(&mut self, about: Identity, span: Span) -> u64 {
+        let usual = within(self.world.draw.bits(about, Purpose::DiskTime), nanos(span.least), nanos(span.most));
+        usual + self.slowness(about)
+    }
+
+    /// By how much a slow disk prolongs this call.
+    #[inline]
+    fn slowness(&mut self, about: Identity) -> u64 {
+        let Some((slot, ppm, (least, most))) = self.world.nodes[self.node.0 as usize].ailments.slow else { return 0 };
+        if !hits(self.world.draw.bits(about, Purpose::DiskSlow), ppm) {
+            return 0;
+        }
+        self.world.counts[slot].fired += 1;
+        within(self.world.draw.bits(about, Purpose::DiskSlowBy), least, most)
+    }
+
+    /// Whether the file system may be changed at all.
+    fn mounted_for_writing(&mut self) -> Result<(), DiskError> {
+        let Some(slot) = self.world.nodes[self.node.0 as usize].ailments.read_only else { return Ok(()) };
+        self.world.counts[slot].fired += 1;
+        Err(DiskError::ReadOnly)
     }
 
     /// Starts a disk call: its identity keys every choice about it.
@@ -131,6 +150,7 @@ impl Scope<'_> {
 
     /// Writes as much as fits at `offset`.
     fn put(&mut self, about: Identity, time: u64, ino: Ino, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
+        self.mounted_for_writing()?;
         self.device_error(about)?;
         let offset = usize::try_from(offset).map_err(|_| DiskError::Invalid)?;
         let len = self.disk().len(ino)?;
@@ -186,7 +206,8 @@ impl Scope<'_> {
         let time = self.time_of(about, self.world.settings.disk.write);
         let doer = self.doer(EffectKind::Name, time, shared);
         let result = self
-            .device_error(about)
+            .mounted_for_writing()
+            .and_then(|()| self.device_error(about))
             .and_then(|()| if matches!(call, Call::Unlink) { Ok(()) } else { self.room_for_name(about) })
             .and_then(|()| act(self.disk(), doer));
         self.local += time;
@@ -211,6 +232,9 @@ impl Scope<'_> {
                 return Err(DiskError::Io);
             }
         }
+        if ailments.read_only.is_some() && self.disk().is_dirty(ino) {
+            return self.mounted_for_writing();
+        }
         if let Some((slot, _)) = ailments.full
             && self.disk().is_dirty(ino)
             && hits(self.world.draw.bits(about, Purpose::DiskFull), FULL_SYNC_PPM)
@@ -232,8 +256,9 @@ impl Storage for Scope<'_> {
         } else {
             Doer { process: self.process, stamp: self.local, event: self.world.now }
         };
-        let opened = self
-            .device_error(about)
+        let mounted = if mode == Open::Read { Ok(()) } else { self.mounted_for_writing() };
+        let opened = mounted
+            .and_then(|()| self.device_error(about))
             .and_then(|()| if creates { self.room_for_name(about) } else { Ok(()) })
             .and_then(|()| self.disk().open(path, mode, doer));
         self.local += time;
@@ -298,7 +323,7 @@ impl Storage for Scope<'_> {
         let ino = self.writable(file)?;
         let new_len = usize::try_from(len).map_err(|_| DiskError::Invalid)?;
         let old_len = self.disk().len(ino)?;
-        let result = self.device_error(about).and_then(|()| {
+        let result = self.mounted_for_writing().and_then(|()| self.device_error(about)).and_then(|()| {
             let grown = new_len.saturating_sub(old_len) as u64;
             if grown > 0 && self.room_for(grown) < grown {
                 return Err(DiskError::NoSpace);

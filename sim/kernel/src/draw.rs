@@ -90,6 +90,10 @@ pub enum Purpose {
     SyncError = 6,
     /// Whether a choice site is active in this run, or fires now.
     Choice = 7,
+    /// Whether a disk call is slow.
+    DiskSlow = 8,
+    /// How slow.
+    DiskSlowBy = 9,
     /// The first of the fault slots; slot k is this plus k.
     Slot = 16,
 }

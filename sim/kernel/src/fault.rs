@@ -36,6 +36,14 @@ pub enum FaultKind {
     Pause,
     /// The target's wall clock is off by up to `amount`, either way, for `lasts`.
     ClockSkew,
+    /// Disk calls on the target take `amount` longer, with probability `chance`, for `lasts`.
+    SlowDisk,
+    /// The target's file system is read-only for `lasts`: every change and every sync with something to write is EROFS.
+    ReadOnly,
+    /// Messages touching the target are held for the rest of the occurrence, and then arrive all at once.
+    Clog,
+    /// The target loses power and its disk with it: the same machine returns empty after `lasts`.
+    HostLoss,
     /// The target's clocks run fast or slow by up to `chance` (a fraction) for `lasts`.
     ClockDrift,
 }
@@ -70,7 +78,7 @@ pub struct FaultCount {
 
 impl FaultKind {
     /// Every kind, in the order of the book's table.
-    pub const ALL: [FaultKind; 16] = [
+    pub const ALL: [FaultKind; 20] = [
         FaultKind::ProcessCrash,
         FaultKind::PowerLoss,
         FaultKind::DiskFull,
@@ -87,6 +95,10 @@ impl FaultKind {
         FaultKind::Pause,
         FaultKind::ClockSkew,
         FaultKind::ClockDrift,
+        FaultKind::SlowDisk,
+        FaultKind::ReadOnly,
+        FaultKind::Clog,
+        FaultKind::HostLoss,
     ];
 
     /// As in a scenario file.
@@ -108,6 +120,10 @@ impl FaultKind {
             FaultKind::Pause => "pause",
             FaultKind::ClockSkew => "clock_skew",
             FaultKind::ClockDrift => "clock_drift",
+            FaultKind::SlowDisk => "slow_disk",
+            FaultKind::ReadOnly => "read_only",
+            FaultKind::Clog => "clog",
+            FaultKind::HostLoss => "host_loss",
         }
     }
 
@@ -130,6 +146,10 @@ impl FaultKind {
             FaultKind::Pause => "a node stands still while time passes for the others",
             FaultKind::ClockSkew => "a node's wall clock is wrong",
             FaultKind::ClockDrift => "a node's clocks run fast or slow",
+            FaultKind::SlowDisk => "a node's disk calls take much longer",
+            FaultKind::ReadOnly => "a node's file system is read-only until it is mounted anew",
+            FaultKind::Clog => "messages are held back and then arrive all at once",
+            FaultKind::HostLoss => "a node loses its disk and returns empty",
         }
     }
 
@@ -166,6 +186,12 @@ impl FaultKind {
                 (Span::millis(2_000, 20_000), Span::millis(200, 10_000), 0, Span::millis(0, 0))
             }
             FaultKind::Pause => (Span::millis(3_000, 20_000), Span::millis(100, 10_000), 0, Span::millis(0, 0)),
+            FaultKind::SlowDisk => {
+                (Span::millis(3_000, 20_000), Span::millis(500, 10_000), 300_000, Span::millis(5, 500))
+            }
+            FaultKind::ReadOnly => (Span::millis(5_000, 30_000), Span::millis(200, 8_000), 0, Span::millis(0, 0)),
+            FaultKind::Clog => (Span::millis(2_000, 20_000), Span::millis(200, 8_000), 0, Span::millis(0, 0)),
+            FaultKind::HostLoss => (Span::millis(10_000, 40_000), Span::millis(500, 10_000), 0, Span::millis(0, 0)),
             FaultKind::ClockSkew => (Span::millis(0, 10_000), Span::millis(5_000, 30_000), 0, Span::millis(10, 60_000)),
             FaultKind::ClockDrift => (Span::millis(0, 10_000), Span::millis(5_000, 30_000), 50_000, Span::millis(0, 0)),
         };

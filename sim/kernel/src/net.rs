@@ -11,7 +11,7 @@ use contract::time::nanos;
 pub struct Window {
     /// The fault slot, which keys the draws.
     pub slot: usize,
-    /// Loss, duplication, delay, reordering or late replay.
+    /// Loss, duplication, delay, reordering, late replay or clogging.
     pub kind: FaultKind,
     /// Messages from or to this node.
     pub target: NodeId,
@@ -19,6 +19,8 @@ pub struct Window {
     pub ppm: u32,
     /// How late.
     pub amount: Span,
+    /// End of the occurrence, in true time: what a clog holds arrives from then on.
+    pub until: u64,
 }
 
 /// A cut in the link matrix.
@@ -90,7 +92,7 @@ impl Net {
     }
 
     /// The journey of a message between two nodes while something is wrong.
-    pub fn journey(&self, draw: &Draw, message: Identity, from: NodeId, to: NodeId) -> Journey {
+    pub fn journey(&self, draw: &Draw, message: Identity, sent: u64, from: NodeId, to: NodeId) -> Journey {
         let mut delay = self.latency(draw, message, false);
         let mut journey = Journey::default();
         if let Some(slot) = self.cut_between(from, to) {
@@ -98,6 +100,11 @@ impl Net {
             return journey;
         }
         for window in self.windows.iter().filter(|window| window.target == from || window.target == to) {
+            if window.kind == FaultKind::Clog {
+                journey.struck.push(window.slot);
+                delay += window.until.saturating_sub(sent);
+                continue;
+            }
             let bits = draw.slot_bits(message, window.slot);
             if !hits(bits, window.ppm) {
                 continue;

@@ -125,6 +125,10 @@ pub struct Ailments {
     pub error: Option<(usize, u32)>,
     /// Syncs fail: slot and probability.
     pub sync: Option<(usize, u32)>,
+    /// Calls take longer: slot, probability, and by how much (nanoseconds, least and most).
+    pub slow: Option<(usize, u32, (u64, u64))>,
+    /// Nothing may be changed: the slot.
+    pub read_only: Option<usize>,
 }
 
 /// Process numbers are given out from 2 and start again after this many, as a small `pid_max` would.

@@ -1,5 +1,6 @@
 //! Faults in action: when they strike, what they do, and how they end.
 
+use crate::disk::FileSystem;
 use crate::draw::{StreamFor, stream, within};
 use crate::event::Event;
 use crate::fault::{FaultKind, FaultSpec};
@@ -91,14 +92,20 @@ impl World {
             }
             F::DiskError => self.ailments(target).error = Some((slot, spec.chance_ppm)),
             F::FsyncFailure => self.ailments(target).sync = Some((slot, spec.chance_ppm)),
-            F::DelayTail | F::Loss | F::Duplication | F::Reordering | F::LateReplay => {
-                self.net.windows.push(Window {
-                    slot,
-                    kind: spec.kind,
-                    target,
-                    ppm: spec.chance_ppm,
-                    amount: spec.amount,
-                });
+            F::SlowDisk => {
+                let amount = (nanos(spec.amount.least), nanos(spec.amount.most));
+                self.ailments(target).slow = Some((slot, spec.chance_ppm, amount));
+            }
+            F::ReadOnly => self.ailments(target).read_only = Some(slot),
+            F::HostLoss => {
+                self.lose_power(slot, target, lasts);
+                let capacity = self.settings.disk.capacity;
+                self.nodes[target.0 as usize].disk = FileSystem::new(capacity);
+            }
+            F::DelayTail | F::Loss | F::Duplication | F::Reordering | F::LateReplay | F::Clog => {
+                let until = self.now + lasts;
+                let (ppm, amount) = (spec.chance_ppm, spec.amount);
+                self.net.windows.push(Window { slot, kind: spec.kind, target, ppm, amount, until });
             }
             F::Partition | F::OneWayPartition | F::PartialPartition => {
                 let cut = self.draw_cut(slot, spec.kind, target, rng);
@@ -130,6 +137,8 @@ impl World {
         node.ailments.full.take_if(|(by, _)| *by == slot);
         node.ailments.error.take_if(|(by, _)| *by == slot);
         node.ailments.sync.take_if(|(by, _)| *by == slot);
+        node.ailments.slow.take_if(|(by, _, _)| *by == slot);
+        node.ailments.read_only.take_if(|by| *by == slot);
         match kind {
             FaultKind::ClockSkew => node.clock.set_offset(0),
             FaultKind::ClockDrift => node.clock.set_drift(now, 0),

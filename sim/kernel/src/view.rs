@@ -1,7 +1,6 @@
 //! Looking at a world: counts, states, files and the trace. Nothing here changes a run.
 
 use crate::fault::{FaultCount, FaultKind};
-use crate::process::Process;
 use crate::trace::{Record, TraceLine, What};
 use crate::world::{Decision, World};
 use contract::{NodeId, ProcessId, Time};
@@ -24,14 +23,19 @@ impl World {
         &self.choices
     }
 
-    /// Whether a process runs.
-    pub fn is_up(&self, process: ProcessId) -> bool {
-        self.processes.get(process.0 as usize).is_some_and(Process::is_up)
+    /// Whether a process is up, or inside the span at whose end it halts.
+    pub fn is_running(&self, process: ProcessId) -> bool {
+        self.processes.get(process.0 as usize).is_some_and(|it| it.is_up() || it.busy_until >= self.now)
     }
 
     /// An actor's state for people; `None` while it is down.
     pub fn inspect(&self, process: ProcessId) -> Option<String> {
         self.processes.get(process.0 as usize)?.cell.as_ref().map(|cell| cell.0.inspect())
+    }
+
+    /// Whether nothing on a node's disk waits for a sync: a power loss now could leave only one thing.
+    pub fn is_settled(&self, node: NodeId) -> bool {
+        self.nodes.get(node.0 as usize).is_none_or(|node| node.disk.is_settled(self.now))
     }
 
     /// Every visible file of a node: path, length in bytes, and whether nothing of it waits for a sync.

@@ -470,7 +470,7 @@ impl World {
             let delay = self.net.latency(&self.draw, message.identity, from == to);
             return self.queue.push(message.sent + delay, Event::Message(message));
         }
-        let journey = self.net.journey(&self.draw, message.identity, from, to);
+        let journey = self.net.journey(&self.draw, message.identity, message.sent, from, to);
         for &slot in &journey.struck {
             // A late copy counts as fired when it arrives.
             if self.settings.faults[slot].kind == FaultKind::LateReplay {

@@ -196,6 +196,52 @@ fn clock_drift_changes_the_speed_of_both_clocks_and_of_timers() {
 }
 
 #[test]
+fn slow_disk_stretches_the_spans_of_handlers_and_fails_nothing() {
+    let quick = run(FaultKind::ClockSkew, |_| {}, 17);
+    let run = run(FaultKind::SlowDisk, |spec| spec.amount = Span::millis(50, 100), 17);
+    // A round is held up by the slow calls of the one before: the timer waits for the end of the span.
+    let longest = |run: &Run| {
+        let rounds: Vec<u64> = run.of(0, "probe.round").map(|seen| seen.at.0).collect();
+        rounds.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+    };
+    assert!(longest(&run) > 3 * longest(&quick), "{} against {} ns", longest(&run), longest(&quick));
+    assert_eq!(run.of(0, "probe.error").count(), 0);
+    run.others_are_well();
+}
+
+#[test]
+fn read_only_refuses_every_change_until_it_is_mounted_anew() {
+    let run = run(FaultKind::ReadOnly, |_| {}, 18);
+    let errors: Vec<&str> = run.of(0, "probe.error").filter_map(|seen| seen.mark.text("error")).collect();
+    assert!(errors.len() > 10 && errors.iter().all(|error| error.contains("EROFS")), "{errors:?}");
+    let first = run.of(0, "probe.error").next().map(|seen| seen.event);
+    let later = run.of(0, "probe.round").filter(|seen| Some(seen.event) > first).count();
+    assert!(later > errors.len() + 50, "{later} rounds, {} refused: it is mounted again in between", errors.len());
+    run.others_are_well();
+}
+
+#[test]
+fn clog_holds_messages_and_lets_them_go_at_once_and_loses_none() {
+    let run = run(FaultKind::Clog, |_| {}, 19);
+    let arrivals: Vec<u64> = run.of(1, "probe.heard").map(|seen| seen.at.0).collect();
+    assert!(arrivals.windows(2).any(|pair| pair[1] - pair[0] > 200_000_000), "silence while it is clogged");
+    let burst = arrivals.windows(8).any(|eight| eight[7] - eight[0] < 6_000_000);
+    assert!(burst, "then eight notes within the spread of the latencies");
+    let heard: std::collections::BTreeSet<u64> = run.heard(1).into_iter().collect();
+    assert!(heard.len() as u64 + 40 > heard.last().copied().unwrap_or(0), "none is lost but those still held");
+}
+
+#[test]
+fn host_loss_brings_the_machine_back_without_its_files() {
+    let run = run(FaultKind::HostLoss, |_| {}, 20);
+    let boots: Vec<_> = run.of(0, "probe.boot").filter_map(|seen| seen.mark.number("host_boot")).collect();
+    assert!(boots.len() as u64 > run.count.fired / 2 && boots.windows(2).all(|pair| pair[1] > pair[0]), "{boots:?}");
+    let bytes = |node| run.world.read_file(NodeId(node), "probe.log").map_or(0, |bytes| bytes.len());
+    assert!(bytes(0) < bytes(2) / 4, "{} bytes on the machine that came back, {} on another", bytes(0), bytes(2));
+    run.others_are_well();
+}
+
+#[test]
 fn healing_ends_every_fault_and_brings_everyone_back() {
     let faults: Vec<FaultSpec> = FaultKind::ALL
         .into_iter()
