@@ -18,8 +18,10 @@ const FIRST_SHIFT: u32 = 17;
 /// Pops between two looks at the length of a day.
 const ADAPT_EVERY: u32 = 2048;
 /// A day should hold about this many events.
-const DAY_LEAST: u32 = 3;
+const DAY_LEAST: u32 = 6;
 const DAY_MOST: u32 = 16;
+/// So few events are in the cache anyhow, and need no touch.
+const CACHED: usize = 1024;
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 
@@ -248,6 +250,9 @@ impl<E: Touch> Queue<E> {
             slot = next;
         }
         self.today.sort_unstable_by(|a, b| b.cmp(a));
+        if self.len < CACHED {
+            return;
+        }
         for entry in &self.today {
             if let Some(event) = &self.events[entry.slot as usize].0 {
                 event.touch();
