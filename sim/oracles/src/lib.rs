@@ -7,17 +7,21 @@
 //! |---|---|
 //! | write an oracle | [`Oracle`], [`fact`] (what the marks mean), [`operations`] (client histories) |
 //! | know what is judged of records | [`custody`], [`exactly_once`], [`convergence`] |
-//! | know what is judged of registers | [`linearizability`], [`sessions`] |
-//! | know what is judged of logs | [`agreement`], [`durability`], [`prefix`], [`fold`] |
+//! | know what is judged of registers and transactions | [`linearizability`], [`causal`], [`sessions`], [`cycles`] |
+//! | know what is judged of logs and streams | [`agreement`], [`durability`], [`prefix`], [`fold`], [`watch`] |
 //! | know what is judged of locks and sizes | [`mutual_exclusion`], [`bounded_growth`] |
 //! | judge a run | [`Panel`], [`all`] |
 //! | judge a real cluster | [`log`] |
+//! | give a history to Jepsen's checkers | [`edn`] |
 
 pub mod agreement;
 pub mod bounded_growth;
+pub mod causal;
 pub mod convergence;
 pub mod custody;
+pub mod cycles;
 pub mod durability;
+pub mod edn;
 pub mod exactly_once;
 pub mod fact;
 pub mod fold;
@@ -30,7 +34,9 @@ mod panel;
 pub mod prefix;
 mod registry;
 pub mod sessions;
+pub mod watch;
 
+pub use edn::write_edn;
 pub use log::{LogError, merge_logs, read_log, write_log};
 pub use oracle::{Oracle, OracleKind, Violation};
 pub use panel::{Panel, UnknownOracle};

@@ -2,8 +2,10 @@
 
 use crate::agreement::Agreement;
 use crate::bounded_growth::BoundedGrowth;
+use crate::causal::Causal;
 use crate::convergence::Convergence;
 use crate::custody::Custody;
+use crate::cycles::Cycles;
 use crate::durability::Durability;
 use crate::exactly_once::ExactlyOnce;
 use crate::fold::Fold;
@@ -12,6 +14,7 @@ use crate::mutual_exclusion::MutualExclusion;
 use crate::oracle::OracleKind;
 use crate::prefix::Prefix;
 use crate::sessions::Sessions;
+use crate::watch::Watch;
 
 macro_rules! kind {
     ($oracle:ty, $about:literal) => {
@@ -44,7 +47,13 @@ pub fn all() -> Vec<OracleKind> {
             "the stated order of reads, writes and swaps explains what clients saw, each within its time"
         ),
         kind!(Linearizability, "some order of reads, writes and swaps explains what clients saw, searched key by key"),
+        kind!(Causal, "no client sees an effect of reads and writes without its causes"),
         kind!(Sessions, "what a client session reads and writes never goes back behind what it saw or did"),
+        kind!(Cycles, "what list-append transactions read has no dependency cycle: they are serializable"),
+        kind!(
+            Watch,
+            "watchers get every change once, in the order of revisions, and are told the truth about progress"
+        ),
         kind!(MutualExclusion, "a hard lock has one holder, and at the resource fencing tokens never decrease"),
         kind!(BoundedGrowth, "gauges stay within their limits, and at rest go back"),
         kind!(Convergence, "once healed, every client operation completes and every client is done"),

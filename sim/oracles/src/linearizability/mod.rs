@@ -15,13 +15,14 @@
 //!
 //! [`Linearizability`] searches for an order, key by key, since a history is linearizable if and only if that
 //! of each key is (Herlihy and Wing's locality; Horn and Kroening, "Faster linearizability checking via
-//! P-compositionality", FORTE 2015). The problem is NP-complete, so the search has a limit for each key; a key
-//! that reaches it is *undecided* from there on: neither accepted nor rejected, and counted by
-//! [`Oracle::undecided`]. [`LinearizationPoints`] is told the order by the system and checks it in linear
+//! P-compositionality", FORTE 2015). The problem is NP-complete, so the search has a limit for each return; a
+//! key that reaches it is *undecided* from there on: neither accepted nor rejected, and each of its returns is
+//! counted by [`Oracle::undecided`]. [`LinearizationPoints`] is told the order by the system and checks it in linear
 //! time; the two know nothing of each other, and the tests hold one against the other.
 
-mod register;
+pub(crate) mod register;
 mod search;
+mod timeline;
 mod witness;
 
 pub use witness::LinearizationPoints;
@@ -32,13 +33,13 @@ use crate::oracle::{Oracle, Violation};
 use contract::history::Outcome;
 use contract::{Observed, Value};
 use register::{Action, Request};
-use search::{Answer, Search, Verdict};
 use std::collections::BTreeMap;
+use timeline::{Operation, Result as Ended, Timeline};
 
 /// The search; see the module.
 #[derive(Clone, Debug)]
 pub struct Linearizability {
-    keys: BTreeMap<Value, Search>,
+    keys: BTreeMap<Value, Timeline>,
     operations: Operations<Option<Asked>>,
     /// The next operation's number, which is never used again.
     serial: u64,
@@ -47,11 +48,12 @@ pub struct Linearizability {
     undecided: u64,
 }
 
-/// What an open operation asks for.
+/// An open operation on a register.
 #[derive(Clone, Debug)]
 struct Asked {
-    request: Request,
+    key: Value,
     serial: u64,
+    swaps: bool,
 }
 
 impl Linearizability {
@@ -80,59 +82,65 @@ impl Linearizability {
     }
 
     fn invoked(&mut self, op: u64, action: &str, input: &Value, seen: &Observed) -> Result<(), Violation> {
-        let request = Request::of(action, input).map_err(|why| senseless(Self::NAME, seen, why))?;
-        let asked = request.map(|request| Asked { request, serial: self.serial });
-        if let Some(Asked { request, serial }) = &asked {
-            self.serial += 1;
-            let key = self.keys.entry(request.key.clone()).or_default();
-            key.invoke(*serial, &request.action);
-        }
-        self.operations.invoke(op, asked, seen)
+        let Some(request) = Request::of(action, input).map_err(|why| senseless(Self::NAME, seen, why))? else {
+            return self.operations.invoke(op, None, seen);
+        };
+        let swaps = matches!(request.action, Action::Cas { .. });
+        let asked = Asked { key: request.key.clone(), serial: self.serial, swaps };
+        self.serial += 1;
+        self.keys.entry(asked.key.clone()).or_default().invoke(asked.serial, request, seen);
+        self.operations.invoke(op, Some(asked), seen)
     }
 
     fn completed(&mut self, fact: &Fact<'_>, seen: &Observed) -> Result<(), Violation> {
         let Some((operation, end)) = self.operations.complete(fact, seen)? else { return Ok(()) };
-        let Some(Asked { request, serial }) = operation.note else { return Ok(()) };
-        let Some(key) = self.keys.get_mut(&request.key) else { unreachable!("its invocation entered the key") };
-        if end.outcome == Outcome::Unknown {
-            key.forget(serial);
-            return Ok(());
-        }
-        let answer = match (end.outcome, &request.action, end.output) {
-            (Outcome::Failed, ..) => Answer::Never,
-            (_, Action::Write(_), _) => Answer::Done,
-            (_, Action::Read, value) => Answer::Value(value),
-            (_, Action::Cas { .. }, Value::Flag(swapped)) => Answer::Swapped(*swapped),
-            (_, Action::Cas { .. }, _) => return Err(senseless(Self::NAME, seen, "the output of a cas is a flag")),
-        };
-        match key.complete(serial, answer, self.steps_max) {
-            Verdict::Explained => self.judged += 1,
-            Verdict::Undecided => self.undecided += 1,
-            Verdict::Impossible => {
-                let ended =
-                    if answer == Answer::Never { "failed".to_owned() } else { format!("returned {}", end.output) };
-                return Err(Violation::new(Self::NAME, "C1", format!("no order explains a {}", request.action.word()))
-                    .because(format!(
-                        "{request}, from {} to {}, {ended}, and no order of the operations on that key explains it \
-                         (before it returned the key held {})",
-                        operation.since,
-                        seen.at,
-                        key.states()
-                    ))
-                    .seen_in(&[operation.event, seen.event]));
+        let Some(Asked { key, serial, swaps }) = operation.note else { return Ok(()) };
+        let Some(timeline) = self.keys.get_mut(&key) else { unreachable!("its invocation entered the key") };
+        match end.outcome {
+            Outcome::Ok if swaps && !matches!(end.output, Value::Flag(_)) => {
+                return Err(senseless(Self::NAME, seen, "the output of a cas is a flag"));
             }
+            Outcome::Ok => timeline.complete(serial, end.output, seen),
+            Outcome::Failed => timeline.give_up(serial, Ended::Failed),
+            Outcome::Unknown => timeline.give_up(serial, Ended::Unknown),
+        }
+        self.advance(&key).map_err(|violation| violation.seen_in(&[seen.event]))
+    }
+
+    fn abandon(&mut self, seen: &Observed) -> Result<(), Violation> {
+        let of_client = self.operations.open().filter(|(_, operation)| operation.client == seen.process);
+        let open: Vec<Asked> = of_client.filter_map(|(_, operation)| operation.note.clone()).collect();
+        self.operations.abandon(seen.process);
+        for Asked { key, serial, .. } in open {
+            let Some(timeline) = self.keys.get_mut(&key) else { unreachable!("its invocation entered the key") };
+            timeline.give_up(serial, Ended::Unknown);
+            self.advance(&key).map_err(|violation| violation.seen_in(&[seen.event]))?;
         }
         Ok(())
     }
 
-    fn abandon(&mut self, seen: &Observed) {
-        let of_client = self.operations.open().filter(|(_, operation)| operation.client == seen.process);
-        for Asked { request, serial } in of_client.filter_map(|(_, operation)| operation.note.as_ref()) {
-            let Some(key) = self.keys.get_mut(&request.key) else { unreachable!("its invocation entered the key") };
-            key.forget(*serial);
+    /// Searches as far as results are known.
+    fn advance(&mut self, key: &Value) -> Result<(), Violation> {
+        let Some(timeline) = self.keys.get_mut(key) else { return Ok(()) };
+        let progress = timeline.advance(self.steps_max);
+        self.judged += progress.explained;
+        self.undecided += progress.undecided;
+        match progress.impossible {
+            None => Ok(()),
+            Some((operation, before)) => Err(unexplained(&operation, &before)),
         }
-        self.operations.abandon(seen.process);
     }
+}
+
+fn unexplained(operation: &Operation, before: &str) -> Violation {
+    let Operation { request, since, invoked, returned, .. } = operation;
+    let Some((at, event, output)) = returned else { unreachable!("only a return can be impossible") };
+    Violation::new(Linearizability::NAME, "C1", format!("no order explains a {}", request.action.word()))
+        .because(format!(
+            "{request}, from {since} to {at}, returned {output}, and no order of the operations on that key \
+             explains it (just before that return the key could hold {before})"
+        ))
+        .seen_in(&[*invoked, *event])
 }
 
 impl Default for Linearizability {
@@ -151,15 +159,17 @@ impl Oracle for Linearizability {
         match fact {
             Fact::Invoke { op, action, input } => self.invoked(op, action, input, seen),
             Fact::Complete { .. } => self.completed(&fact, seen),
-            Fact::Exit => {
-                self.abandon(seen);
-                Ok(())
-            }
+            Fact::Exit => self.abandon(seen),
             _ => Ok(()),
         }
     }
 
     fn finish(&mut self) -> Result<(), Violation> {
+        let keys: Vec<Value> = self.keys.keys().cloned().collect();
+        for key in keys {
+            self.keys.entry(key.clone()).or_default().close();
+            self.advance(&key)?;
+        }
         Ok(())
     }
 

@@ -5,14 +5,14 @@ use std::fmt;
 
 /// What is asked of which key.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) key: Value,
-    pub(super) action: Action,
+pub(crate) struct Request {
+    pub(crate) key: Value,
+    pub(crate) action: Action,
 }
 
 /// What is asked of a register.
 #[derive(Clone, Debug)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Read,
     Write(Value),
     Cas { expected: Value, new: Value },
@@ -20,7 +20,7 @@ pub(super) enum Action {
 
 impl Request {
     /// The request of a history's action; `None` for actions on other things than registers.
-    pub(super) fn of(action: &str, input: &Value) -> Result<Option<Self>, &'static str> {
+    pub(crate) fn of(action: &str, input: &Value) -> Result<Option<Self>, &'static str> {
         let request = match (action, input) {
             ("read", Value::List(_)) => return Err("the input of a read is a key"),
             ("read", key) => Request { key: key.clone(), action: Action::Read },
@@ -43,7 +43,7 @@ impl Request {
 }
 
 impl Action {
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Action::Read => "read",
             Action::Write(_) => "write",
@@ -53,7 +53,7 @@ impl Action {
 }
 
 /// No value, as every key begins.
-pub(super) fn nothing() -> Value {
+pub(crate) fn nothing() -> Value {
     Value::List(Vec::new())
 }
 

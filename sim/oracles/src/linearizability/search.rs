@@ -1,16 +1,17 @@
-//! The search for an order of one key's operations, while they come in.
+//! The search for an order of one key's operations, return by return.
 //!
 //! Wing and Gong's search ("Testing and verifying concurrent objects", 1993) with Lowe's memoisation of
 //! configurations and just-in-time linearization ("Testing for linearizability", 2017): a configuration is the
 //! register's value and which open operations have happened. All that explain the history so far are kept, and
-//! an operation is placed only when a return needs it: the returning one, or one whose effect it must see.
-//! So reads and unsuccessful swaps are placed at their own return only.
+//! an effect is placed only when a return needs it. The result of an operation is known when it begins
+//! here ([`super::timeline`] sees to that), so one that changes nothing happens as soon as the value fits:
+//! that can spoil nothing.
 //!
-//! Operations that will never return are optional for good, and two rules keep them cheap: of two
-//! configurations that differ only by those, the one in which fewer have happened can do all that the other
-//! can; and one whose effect is overwritten unseen need not have happened.
+//! Operations that never return are optional for good, and two rules keep them cheap. Of two configurations
+//! that differ only in those and in who has seen what, the one in which fewer have happened and more was seen
+//! can do all that the other can. And one whose effect is overwritten unseen need not have happened.
 
-use super::register::{Action, nothing};
+use super::register::nothing;
 use contract::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,23 +21,25 @@ const NAMED_MAX: usize = 4;
 /// Where one key stands.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
-    values: Values,
+    values: BTreeMap<Value, u32>,
     open: BTreeMap<u64, Open>,
     /// Empty once the key was given up.
     configurations: BTreeSet<Configuration>,
 }
 
-/// How an operation returned.
+/// What an operation with a known result does; values by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer<'m> {
-    /// It certainly does not happen.
-    Never,
-    /// A write did.
-    Done,
-    /// A read did, with this value.
-    Value(&'m Value),
-    /// A cas did, and did swap or not.
-    Swapped(bool),
+pub(super) enum Step {
+    Write(u32),
+    /// A swap that swapped.
+    Swap {
+        expected: u32,
+        new: u32,
+    },
+    /// A read of this value.
+    Sees(u32),
+    /// A swap that expected this value and did not swap.
+    Differs(u32),
 }
 
 /// Whether some order explains a return and all before it.
@@ -48,20 +51,11 @@ pub(super) enum Verdict {
     Undecided,
 }
 
-/// An operation that has not returned.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     step: Step,
-    /// It will never return: it may never have happened.
-    forgotten: bool,
-}
-
-/// What an operation does to a value, by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Read,
-    Write(u32),
-    Cas { expected: u32, new: u32 },
+    /// It never returns: it may never happen.
+    optional: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,61 +63,58 @@ struct Configuration {
     state: u32,
     /// The open operations that have happened, ascending.
     happened: Vec<u64>,
-    /// The last to happen was a forgotten one, and its effect was not seen yet.
+    /// The last to happen was an optional one, and nobody saw its effect yet.
     unseen: bool,
 }
 
-/// Values by number.
-#[derive(Clone, Debug, Default)]
-struct Values(BTreeMap<Value, u32>);
+/// The operations of a configuration by what having them is worth.
+struct Worth {
+    /// The fewer the better.
+    optional: Vec<u64>,
+    /// The more the better.
+    sights: Vec<u64>,
+}
 
 impl Default for Search {
     fn default() -> Self {
-        let mut values = Values::default();
-        let state = values.number(&nothing());
-        let first = Configuration { state, happened: Vec::new(), unseen: false };
-        Search { values, open: BTreeMap::new(), configurations: BTreeSet::from([first]) }
+        let first = Configuration { state: 0, happened: Vec::new(), unseen: false };
+        Search {
+            values: BTreeMap::from([(nothing(), 0)]),
+            open: BTreeMap::new(),
+            configurations: BTreeSet::from([first]),
+        }
     }
 }
 
 impl Search {
-    /// An operation begins; `serial` is new.
-    pub(super) fn invoke(&mut self, serial: u64, action: &Action) {
-        let step = match action {
-            Action::Read => Step::Read,
-            Action::Write(value) => Step::Write(self.values.number(value)),
-            Action::Cas { expected, new } => {
-                Step::Cas { expected: self.values.number(expected), new: self.values.number(new) }
-            }
-        };
-        let known = self.open.insert(serial, Open { step, forgotten: false });
-        assert!(known.is_none(), "operation {serial} began twice");
+    /// The number of a value, for steps.
+    pub(super) fn number(&mut self, value: &Value) -> u32 {
+        if let Some(&number) = self.values.get(value) {
+            return number;
+        }
+        // A run states far fewer than four billion values, each in a mark of its own.
+        let number = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.values.insert(value.clone(), number);
+        number
     }
 
-    /// The operation will never return.
-    pub(super) fn forget(&mut self, serial: u64) {
-        match self.open.get_mut(&serial) {
-            // Nobody will ever know what it read.
-            Some(Open { step: Step::Read, .. }) => drop(self.open.remove(&serial)),
-            Some(open) => open.forgotten = true,
-            None => {}
+    /// An operation begins; `serial` is new. One that is `optional` never returns.
+    pub(super) fn begin(&mut self, serial: u64, step: Step, optional: bool) {
+        let known = self.open.insert(serial, Open { step, optional });
+        assert!(known.is_none(), "operation {serial} began twice");
+        if !step.changes() {
+            self.configurations = std::mem::take(&mut self.configurations)
+                .into_iter()
+                .map(|configuration| configuration.seen(&[(serial, step)]).0)
+                .collect();
         }
-        self.prune();
     }
 
     /// An operation returns. If that is impossible, what could be before remains.
-    pub(super) fn complete(&mut self, serial: u64, answer: Answer<'_>, steps_max: u64) -> Verdict {
-        let Some(Open { step, .. }) = self.open.remove(&serial) else { unreachable!("it was invoked on this key") };
-        if self.configurations.is_empty() {
-            return Verdict::Undecided;
-        }
-        let explained = match answer {
-            Answer::Never => {
-                let without = |configuration: &&Configuration| configuration.happened.binary_search(&serial).is_err();
-                Some(self.configurations.iter().filter(without).cloned().collect())
-            }
-            _ => self.explain(serial, step, answer, steps_max),
-        };
+    pub(super) fn end(&mut self, serial: u64, steps_max: u64) -> Verdict {
+        assert!(self.open.contains_key(&serial), "operation {serial} returns and did not begin");
+        let explained = if self.configurations.is_empty() { None } else { self.explain(serial, steps_max) };
+        self.open.remove(&serial);
         let Some(explained) = explained else {
             self.configurations.clear();
             return Verdict::Undecided;
@@ -139,48 +130,35 @@ impl Search {
     /// The values that the key may have now, as a sentence.
     pub(super) fn states(&self) -> String {
         let states: BTreeSet<u32> = self.configurations.iter().map(|configuration| configuration.state).collect();
-        let name = |number: &u32| self.values.0.iter().find(|(_, known)| *known == number);
+        let name = |number: &u32| self.values.iter().find(|(_, known)| *known == number);
         let named = states.iter().take(NAMED_MAX).filter_map(name).map(|(value, _)| value.to_string());
         let more = if states.len() > NAMED_MAX { " or another" } else { "" };
         format!("{}{more}", named.collect::<Vec<_>>().join(" or "))
     }
 
-    /// All configurations in which the operation has just returned with this answer; `None` at the limit.
-    fn explain(
-        &mut self,
-        serial: u64,
-        step: Step,
-        answer: Answer<'_>,
-        steps_max: u64,
-    ) -> Option<BTreeSet<Configuration>> {
-        let value = match answer {
-            Answer::Value(value) => Some(self.values.number(value)),
-            _ => None,
-        };
+    /// All configurations in which the operation has just returned; `None` at the limit.
+    fn explain(&self, serial: u64, steps_max: u64) -> Option<BTreeSet<Configuration>> {
+        let sights: Vec<(u64, Step)> = self
+            .open
+            .iter()
+            .filter(|(_, open)| !open.step.changes())
+            .map(|(&serial, open)| (serial, open.step))
+            .collect();
         let mut explained = BTreeSet::new();
         let mut known = self.configurations.clone();
         let mut queue: Vec<Configuration> = known.iter().cloned().collect();
         let mut steps = 0;
-        while let Some(configuration) = queue.pop() {
+        while let Some(mut configuration) = queue.pop() {
             steps += 1;
             if steps > steps_max {
                 return None;
             }
             if let Ok(at) = configuration.happened.binary_search(&serial) {
-                // An operation that happened before its return had an effect: a swap that did not is wrong.
-                if answer != Answer::Swapped(false) {
-                    let mut returned = configuration;
-                    returned.happened.remove(at);
-                    explained.insert(Configuration { unseen: false, ..returned });
-                }
+                configuration.happened.remove(at);
+                explained.insert(Configuration { unseen: false, ..configuration });
                 continue;
             }
-            if let Some(state) = after(step, configuration.state, answer, value)
-                && !(configuration.unseen && matches!(step, Step::Write(_)))
-            {
-                explained.insert(Configuration { state, unseen: false, ..configuration.clone() });
-            }
-            for next in self.open.iter().filter_map(|(&other, open)| configuration.with(other, *open)) {
+            for next in self.open.iter().filter_map(|(&other, open)| configuration.with(other, *open, &sights)) {
                 if known.insert(next.clone()) {
                     queue.push(next);
                 }
@@ -191,68 +169,82 @@ impl Search {
 
     /// Leaves out what others can do as well.
     fn prune(&mut self) {
-        if !self.open.values().any(|open| open.forgotten) || self.configurations.len() < 2 {
+        if self.configurations.len() < 2 || !self.open.values().any(|open| open.optional || !open.step.changes()) {
             return;
         }
-        let mut groups: BTreeMap<(u32, Vec<u64>), Vec<Vec<u64>>> = BTreeMap::new();
+        let mut groups: BTreeMap<(u32, Vec<u64>), Vec<Worth>> = BTreeMap::new();
         for Configuration { state, happened, .. } in std::mem::take(&mut self.configurations) {
-            let forgotten = |serial: &u64| self.open.get(serial).is_some_and(|open| open.forgotten);
-            let (optional, owed): (Vec<u64>, Vec<u64>) = happened.into_iter().partition(forgotten);
-            groups.entry((state, owed)).or_default().push(optional);
+            let sight = |serial: &u64| self.open.get(serial).is_some_and(|open| !open.step.changes());
+            let optional = |serial: &u64| self.open.get(serial).is_some_and(|open| open.optional);
+            let (sights, effects): (Vec<u64>, Vec<u64>) = happened.into_iter().partition(sight);
+            let (optional, owed): (Vec<u64>, Vec<u64>) = effects.into_iter().partition(optional);
+            groups.entry((state, owed)).or_default().push(Worth { optional, sights });
         }
         for ((state, owed), mut group) in groups {
-            group.sort_by_key(Vec::len);
-            let mut least: Vec<Vec<u64>> = Vec::new();
-            for optional in group {
-                if !least.iter().any(|fewer| fewer.iter().all(|serial| optional.binary_search(serial).is_ok())) {
-                    least.push(optional);
+            // Nothing is as good as what stands before it and better, except what is equal, and that is one.
+            group.sort_by_key(|worth| (worth.optional.len(), usize::MAX - worth.sights.len()));
+            let mut best: Vec<Worth> = Vec::new();
+            for worth in group {
+                if !best.iter().any(|better| better.serves(&worth)) {
+                    best.push(worth);
                 }
             }
-            for mut happened in least {
-                happened.extend(&owed);
+            for Worth { optional, sights } in best {
+                let mut happened: Vec<u64> = [&owed[..], &optional, &sights].concat();
                 happened.sort_unstable();
                 self.configurations.insert(Configuration { state, happened, unseen: false });
             }
         }
-        assert!(!self.configurations.is_empty(), "of a group at least its least remains");
+        assert!(!self.configurations.is_empty(), "of a group at least its best remains");
     }
 }
 
-/// The state after an operation that returns now with this answer, if it may.
-fn after(step: Step, state: u32, answer: Answer<'_>, value: Option<u32>) -> Option<u32> {
-    match (step, answer) {
-        (Step::Read, _) => (value == Some(state)).then_some(state),
-        (Step::Write(new), _) => Some(new),
-        (Step::Cas { expected, new }, Answer::Swapped(true)) => (state == expected).then_some(new),
-        (Step::Cas { expected, .. }, _) => (state != expected).then_some(state),
+impl Step {
+    fn changes(self) -> bool {
+        matches!(self, Step::Write(_) | Step::Swap { .. })
+    }
+
+    fn fits(self, state: u32) -> bool {
+        match self {
+            Step::Write(_) => true,
+            Step::Swap { expected, .. } | Step::Sees(expected) => state == expected,
+            Step::Differs(expected) => state != expected,
+        }
     }
 }
 
 impl Configuration {
-    /// This one after the effect of an open operation, if that has one here that is worth a try.
-    fn with(&self, serial: u64, open: Open) -> Option<Self> {
+    /// This one after an open operation's effect, if that has one here that is worth a try.
+    fn with(&self, serial: u64, open: Open, sights: &[(u64, Step)]) -> Option<Self> {
         let state = match open.step {
             Step::Write(new) if !self.unseen => new,
-            Step::Cas { expected, new } if self.state == expected => new,
+            Step::Swap { expected, new } if self.state == expected => new,
             _ => return None,
         };
         let at = self.happened.binary_search(&serial).err()?;
-        let mut next = self.clone();
+        let mut next = Configuration { state, ..self.clone() };
         next.happened.insert(at, serial);
-        Some(Configuration { state, unseen: open.forgotten, ..next })
+        let (next, seen) = next.seen(sights);
+        Some(Configuration { unseen: open.optional && !seen, ..next })
+    }
+
+    /// Whoever has not seen a fitting value sees this one, and whether anybody did.
+    fn seen(mut self, sights: &[(u64, Step)]) -> (Self, bool) {
+        let before = self.happened.len();
+        for (serial, _) in sights.iter().filter(|(_, step)| step.fits(self.state)) {
+            if let Err(at) = self.happened.binary_search(serial) {
+                self.happened.insert(at, *serial);
+            }
+        }
+        let seen = self.happened.len() > before;
+        (self, seen)
     }
 }
 
-impl Values {
-    fn number(&mut self, value: &Value) -> u32 {
-        // A run has far fewer than four billion values, each of which it stated in a mark.
-        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        match self.0.get(value) {
-            Some(&number) => number,
-            None => {
-                self.0.insert(value.clone(), next);
-                next
-            }
-        }
+impl Worth {
+    /// Whether this can do all that `other` can.
+    fn serves(&self, other: &Self) -> bool {
+        self.optional.iter().all(|serial| other.optional.binary_search(serial).is_ok())
+            && other.sights.iter().all(|serial| self.sights.binary_search(serial).is_ok())
     }
 }
