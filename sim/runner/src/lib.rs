@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod console;
+pub mod crash_points;
 pub mod determinism;
 pub mod diagnostic;
 pub mod draw;

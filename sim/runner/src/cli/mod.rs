@@ -1,5 +1,6 @@
 //! The commands, their flags and their help.
 
+mod crash_points;
 mod detect;
 mod know;
 mod real_run;
@@ -56,6 +57,13 @@ A negative scenario (with `defect`) passes when its first failing seed is caught
   stormproof replay scenarios/regress/lost_ack.toml
 The exit code is that of the run: 0 means that the failure is gone.")]
     Replay(ReplayArgs),
+    /// Crashes at every effect boundary of a passing run, and once more in each recovery: does it recover?
+    #[command(after_help = "Examples:
+  stormproof crash-points scenarios/fast/edge_custody.toml
+  stormproof crash-points scenarios/fast/edge_custody.toml --seed 7 --second all --jobs 8
+  stormproof crash-points scenarios/negative/p01_teardown_unlink.toml --faults drawn
+A certificate that time cut short, or a run without effects, exits 6: it proves nothing.")]
+    CrashPoints(crash_points::CrashPointsArgs),
     /// The planted defects: seeds and virtual time to detection, over disjoint ranges of seeds.
     #[command(after_help = "Examples:
   stormproof defects
@@ -222,6 +230,7 @@ pub fn execute(
         Command::Run(args) => run::run(&mut session, &args),
         Command::Sweep(args) => sweep::sweep(&mut session, &args),
         Command::Replay(args) => replay::replay(&mut session, &args),
+        Command::CrashPoints(args) => crash_points::crash_points(&mut session, &args),
         Command::Defects(args) => detect::detect(&mut session, &args),
         Command::Check { paths } => know::check(&mut session, &paths),
         Command::Schema => know::schema(&mut session),

@@ -6,6 +6,7 @@ use crate::engine::{Engine, Phase};
 use crate::registry::Registry;
 use crate::run::{self, Finished, Keep};
 use crate::scenario::Scenario;
+use crate::verdict::Verdict;
 use contract::Time;
 use contract::plan::PlanError;
 use kernel::FaultKind;
@@ -49,7 +50,7 @@ impl Weather {
     const fn keeps(self, kind: FaultKind) -> bool {
         match self {
             Weather::Quiet => false,
-            Weather::Helping => !matches!(kind, FaultKind::ProcessCrash | FaultKind::PowerLoss),
+            Weather::Helping => !matches!(kind, FaultKind::ProcessCrash | FaultKind::PowerLoss | FaultKind::HostLoss),
             Weather::Drawn => true,
         }
     }
@@ -62,7 +63,7 @@ pub struct Base {
     /// Where it can be struck.
     pub boundaries: Boundaries,
     /// How it went.
-    pub finished: Finished,
+    pub verdict: Verdict,
 }
 
 impl Base {
@@ -91,9 +92,9 @@ impl Base {
             engine.world_mut().take_effects(&mut effects);
         }
         let (world, judge, end) = engine.run();
-        let finished = run::finished(scenario, seed, world, judge, &end);
-        let boundaries = Boundaries::of(effects, &drawn.plan, finished.world.now());
-        Ok(Base { drawn, boundaries, finished })
+        let Finished { verdict, world, .. } = run::finished(scenario, seed, world, judge, &end);
+        let boundaries = Boundaries::of(effects, &drawn.plan, world.now());
+        Ok(Base { drawn, boundaries, verdict })
     }
 }
 

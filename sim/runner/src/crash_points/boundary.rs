@@ -126,9 +126,8 @@ pub struct Blow {
 impl Blow {
     /// One blow or two as `--at` takes them.
     pub fn write_all(blows: &[Blow], plan: &Plan) -> String {
-        let write = |blow: &Blow| {
-            format!("{}@{}:{}", plan.processes[blow.process.0 as usize].name, blow.moment.0, blow.force)
-        };
+        let write =
+            |blow: &Blow| format!("{}@{}:{}", plan.processes[blow.process.0 as usize].name, blow.moment.0, blow.force);
         blows.iter().map(write).collect::<Vec<_>>().join("+")
     }
 

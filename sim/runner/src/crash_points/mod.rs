@@ -21,6 +21,6 @@ mod tally;
 pub use base::{Base, Weather};
 pub use boundary::{Blow, Boundary, Force, Side};
 pub use certify::{Certificate, Failure, Options, Progress, certify};
-pub use once::{Once, once};
+pub use once::{Once, once, seen_at};
 pub use sample::Second;
 pub use tally::{Count, Group, Tally};

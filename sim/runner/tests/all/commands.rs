@@ -184,7 +184,10 @@ fn the_schema_and_the_list_name_everything_of_the_registry() {
     assert_eq!(properties["nodes"]["properties"]["teller"]["minimum"], 1);
     assert_eq!(properties["knobs"]["properties"]["teller"]["properties"]["pad"]["maximum"], 64);
     assert_eq!(properties["workload"]["items"]["oneOf"][0]["properties"]["name"]["const"], "burst");
-    assert_eq!(properties["fault"]["items"]["properties"]["kind"]["enum"].as_array().map(Vec::len), Some(16));
+    assert_eq!(
+        properties["fault"]["items"]["properties"]["kind"]["enum"].as_array().map(Vec::len),
+        Some(kernel::FaultKind::ALL.len())
+    );
     assert_eq!(schema["additionalProperties"], false);
     let list: Value = serde_json::from_str(&command(&registry(), &["list", "--json"]).out).unwrap();
     assert_eq!(list["roles"][0]["knobs"][1]["default"], 250_000_000);

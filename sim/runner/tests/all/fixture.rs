@@ -1,7 +1,8 @@
 //! A small system for the runner's own tests: tellers keep numbers on disk, clients hand them in.
 //!
 //! Planted defects: `T01` acknowledges before the sync, `T02` panics on the hundredth number, `T03` asks
-//! a variable that no world owns, so that two runs differ, `T04` never answers after a restart.
+//! a variable that no world owns, so that two runs differ, `T04` never answers after a restart, `T05` writes
+//! its file anew at each start, in place.
 
 use contract::calls::{Calls, Retry};
 use contract::cell::{Blueprint, blueprint};
@@ -86,6 +87,10 @@ impl Actor for Teller {
         let file = disk.open("numbers", Open::Create)?;
         let bytes = disk.read_all(file)?;
         let size = 8 + config.pad;
+        if config.defects.contains("T05") {
+            disk.truncate(file, 0)?;
+            disk.append_all(file, &bytes)?;
+        }
         disk.truncate(file, (bytes.len() / size * size) as u64)?;
         disk.sync(file)?;
         disk.sync_dir("")?;
@@ -355,6 +360,7 @@ pub fn registry() -> Registry {
             defect("T02", "panicked"),
             defect("T03", "promise"),
             defect("T04", "answered"),
+            defect("T05", "promise"),
         ],
     }
 }

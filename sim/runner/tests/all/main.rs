@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod commands;
+mod crash_points;
 mod diagnostics;
 mod fixture;
 mod sweeps;
