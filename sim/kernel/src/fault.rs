@@ -3,7 +3,7 @@
 use crate::settings::Span;
 use contract::NodeId;
 
-/// What goes wrong. `shared` reference: the fault model in the book (`faults`).
+/// What goes wrong. The book's chapter on faults says what a correct system does about each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
     /// One process of the target is killed; the page cache survives. Restarts after `lasts`.
