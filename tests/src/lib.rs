@@ -1,6 +1,7 @@
 //! What the tests and benchmarks share.
 
 pub mod bench;
+pub mod faults;
 
 /// The book's chapters: their Rust examples are compiled and run as doc tests.
 #[cfg(doctest)]

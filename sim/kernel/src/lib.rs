@@ -4,12 +4,14 @@
 //! scenario file; a runner gives it a plan, [`Settings`] and a seed.
 
 pub mod clock;
+mod crash;
 pub mod disk;
 mod disk_calls;
 pub mod draw;
 pub mod effect;
 mod event;
 pub mod fault;
+mod heal;
 mod net;
 mod process;
 pub mod queue;
@@ -21,7 +23,7 @@ mod view;
 pub mod world;
 
 pub use effect::{Effect, EffectKind};
-pub use fault::{FaultCount, FaultKind, FaultSpec};
-pub use settings::{DiskSettings, NetworkSettings, Settings, Span};
+pub use fault::{Family, FaultCount, FaultKind, FaultSpec, Scope};
+pub use settings::{DiskSettings, NetworkSettings, Profile, Settings, Span};
 pub use trace::TraceLine;
 pub use world::{Decision, Progress, World};

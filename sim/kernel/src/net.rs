@@ -5,11 +5,13 @@ use crate::fault::FaultKind;
 use crate::settings::{NetworkSettings, Span};
 use contract::NodeId;
 use contract::time::nanos;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A stretch of time in which some messages that touch a node meet a fault.
 #[derive(Clone, Debug)]
 pub struct Window {
-    /// The fault slot, which keys the draws.
+    /// The fault slot.
     pub slot: usize,
     /// Loss, duplication, delay, reordering, late replay or clogging.
     pub kind: FaultKind,
@@ -21,6 +23,12 @@ pub struct Window {
     pub amount: Span,
     /// End of the occurrence, in true time: what a clog holds arrives from then on.
     pub until: u64,
+    /// What keys the draws: the slot's index, or the key that the scenario gives it.
+    pub key: u32,
+    /// Only these messages, where the scenario names them.
+    pub only: Option<Arc<BTreeSet<u64>>>,
+    /// Only messages from or to these nodes, where the scenario names them.
+    pub peers: Vec<NodeId>,
 }
 
 /// A cut in the link matrix.
@@ -33,7 +41,7 @@ pub struct Cut {
     /// The node that is cut off, in the stated directions.
     pub target: NodeId,
     /// From whom; `None` for everyone else.
-    pub peer: Option<NodeId>,
+    pub peers: Option<Vec<NodeId>>,
     /// Whether what the target sends is lost.
     pub outward: bool,
     /// Whether what is sent to the target is lost.
@@ -62,6 +70,17 @@ pub struct Journey {
     pub struck: Vec<usize>,
 }
 
+impl Window {
+    fn touches(&self, from: NodeId, to: NodeId) -> bool {
+        let other = match self.target {
+            target if target == from => to,
+            target if target == to => from,
+            _ => return false,
+        };
+        self.peers.is_empty() || self.peers.contains(&other)
+    }
+}
+
 impl Net {
     /// A network in which nothing is wrong yet.
     pub fn new(settings: &NetworkSettings) -> Net {
@@ -85,7 +104,7 @@ impl Net {
     /// The slot of a cut between the nodes, in that direction.
     pub fn cut_between(&self, from: NodeId, to: NodeId) -> Option<usize> {
         let cut = self.cuts.iter().find(|cut| {
-            let with = |other: NodeId| cut.peer.is_none_or(|peer| peer == other);
+            let with = |other: NodeId| cut.peers.as_ref().is_none_or(|peers| peers.contains(&other));
             (cut.outward && cut.target == from && with(to)) || (cut.inward && cut.target == to && with(from))
         });
         cut.map(|cut| cut.slot)
@@ -99,13 +118,16 @@ impl Net {
             journey.struck.push(slot);
             return journey;
         }
-        for window in self.windows.iter().filter(|window| window.target == from || window.target == to) {
+        for window in self.windows.iter().filter(|window| window.touches(from, to)) {
+            if window.only.as_ref().is_some_and(|only| !only.contains(&message.0)) {
+                continue;
+            }
             if window.kind == FaultKind::Clog {
                 journey.struck.push(window.slot);
                 delay += window.until.saturating_sub(sent);
                 continue;
             }
-            let bits = draw.slot_bits(message, window.slot);
+            let bits = draw.slot_bits(message, window.key as usize);
             if !hits(bits, window.ppm) {
                 continue;
             }

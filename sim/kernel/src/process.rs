@@ -131,9 +131,6 @@ pub struct Ailments {
     pub read_only: Option<usize>,
 }
 
-/// Process numbers are given out from 2 and start again after this many, as a small `pid_max` would.
-pub const PID_MAX: u32 = 4_096;
-
 impl Node {
     /// A machine that has just been switched on.
     pub fn new(capacity: u64) -> Node {
@@ -150,9 +147,9 @@ impl Node {
     }
 
     /// The next process number; the caller makes sure that it is not in use.
-    pub fn allocate_pid(&mut self) -> Pid {
+    pub fn allocate_pid(&mut self, pid_max: u32) -> Pid {
         let pid = Pid(self.next_pid);
-        self.next_pid = if self.next_pid >= PID_MAX { 2 } else { self.next_pid + 1 };
+        self.next_pid = if self.next_pid >= pid_max { 2 } else { self.next_pid + 1 };
         pid
     }
 }

@@ -34,6 +34,8 @@ pub struct NetworkSettings {
     pub latency: Span,
     /// One-way latency between processes of one node.
     pub local: Span,
+    /// Messages that a slow receiver's buffer holds.
+    pub buffer: usize,
 }
 
 /// A disk's quiet behaviour.
@@ -47,6 +49,41 @@ pub struct DiskSettings {
     pub sync: Span,
     /// Bytes a node's disk can hold.
     pub capacity: u64,
+    /// Files and directories a node's disk can hold.
+    pub inodes: u64,
+    /// What a power loss may leave of unsynced changes.
+    pub profile: Profile,
+}
+
+/// Which file system a disk behaves like when the power goes. Whatever is right under
+/// [`Profile::PosixMin`] is right under every other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Profile {
+    /// The weakest that POSIX and the measured file systems allow: any subset of the changes, any subset
+    /// of their 512-byte sectors with garbage among them, sizes without data, directory changes in any order.
+    #[default]
+    PosixMin,
+    /// ext4 in its default mode: directory changes survive in order, a file's size never without its data,
+    /// and a rename over an existing file brings the data of the renamed file with it (`auto_da_alloc`).
+    Ext4Ordered,
+    /// ext4 with `noauto_da_alloc`: like [`Profile::Ext4Ordered`], but a rename may survive while the renamed
+    /// file is still empty.
+    Ext4Noauto,
+    /// btrfs: copy on write, so that a page is old or new and never garbage; directory changes in any order.
+    BtrfsLike,
+    /// Changes of the whole disk survive in the order in which they were made: a prefix.
+    Strict,
+}
+
+impl Profile {
+    /// Every profile, by its word in a scenario file.
+    pub const ALL: [(&'static str, Profile); 5] = [
+        ("posix-min", Profile::PosixMin),
+        ("ext4-ordered", Profile::Ext4Ordered),
+        ("ext4-noauto", Profile::Ext4Noauto),
+        ("btrfs-like", Profile::BtrfsLike),
+        ("strict", Profile::Strict),
+    ];
 }
 
 /// What a run is made of besides its plan and its seed.
@@ -56,6 +93,10 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// Disks.
     pub disk: DiskSettings,
+    /// Availability zones; node `n` lies in zone `n % zones`.
+    pub zones: u32,
+    /// Process numbers are given out from 2 and start again after this many, as a small `pid_max` would.
+    pub pid_max: u32,
     /// Time from the end of a process to its next start by its supervisor.
     pub restart: Span,
     /// What goes wrong; the index is the fault's slot, which keys its draws.
@@ -76,13 +117,17 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            network: NetworkSettings { latency: Span::micros(500, 5_000), local: Span::micros(5, 50) },
+            network: NetworkSettings { latency: Span::micros(500, 5_000), local: Span::micros(5, 50), buffer: 64 },
             disk: DiskSettings {
                 read: Span::micros(5, 50),
                 write: Span::micros(5, 50),
                 sync: Span::micros(100, 2_000),
                 capacity: 1 << 40,
+                inodes: 1 << 20,
+                profile: Profile::PosixMin,
             },
+            zones: 1,
+            pid_max: 4_096,
             restart: Span::millis(50, 500),
             faults: Vec::new(),
             choices: false,
@@ -91,5 +136,12 @@ impl Default for Settings {
             trace_capacity: 1024,
             narrate: false,
         }
+    }
+}
+
+impl Settings {
+    /// What keys the draws of a fault slot.
+    pub fn fault_key(&self, slot: usize) -> u32 {
+        self.faults[slot].key.unwrap_or(slot as u32)
     }
 }

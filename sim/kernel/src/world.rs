@@ -69,6 +69,8 @@ pub struct World {
     pub(crate) streams: Vec<ChaCha8Rng>,
     pub(crate) net: Net,
     pub(crate) slots: Vec<Slot>,
+    /// How many slots wait for a mark.
+    pub(crate) armed: u32,
     pub(crate) counts: Vec<FaultCount>,
     /// Whether faults still happen; healing ends them for good.
     pub(crate) storm: bool,
@@ -104,6 +106,7 @@ impl World {
             node_of,
             net: Net::new(&settings.network),
             slots: settings.faults.iter().map(|_| Slot::default()).collect(),
+            armed: 0,
             counts: vec![FaultCount::default(); settings.faults.len()],
             storm: true,
             marks: VecDeque::new(),
@@ -436,7 +439,7 @@ impl World {
     fn free_pid(&mut self, process: ProcessId) -> contract::Pid {
         let node = self.node_of[process.0 as usize].0 as usize;
         loop {
-            let pid = self.nodes[node].allocate_pid();
+            let pid = self.nodes[node].allocate_pid(self.settings.pid_max.max(self.on_node[node].len() as u32 + 2));
             let mut others = self.on_node[node].iter().map(|other| &self.processes[other.0 as usize]);
             if !others.any(|other| other.is_up() && other.pid == pid) {
                 return pid;
@@ -448,6 +451,9 @@ impl World {
     pub(crate) fn state(&mut self, process: ProcessId, at: u64, event: u64, mark: Mark) {
         if self.trace.narrates() {
             self.trace.narrate(mark.to_string());
+        }
+        if self.armed > 0 {
+            self.trigger(self.node_of[process.0 as usize], at, &mark.kind);
         }
         let incarnation = self.processes[process.0 as usize].incarnation;
         let observed = Observed { at: Time(at), process, incarnation, event, mark };

@@ -5,7 +5,7 @@ mod probe;
 use contract::cell::blueprint;
 use contract::plan::{Directory, NodePlan, Plan, ProcessPlan, RoleKind};
 use contract::{Actor, Context, Duration, Halt, NodeId, Open, ProcessId, Time, inbox, mark, message};
-use kernel::{FaultKind, FaultSpec, Settings, Span, World};
+use kernel::{FaultCount, FaultKind, FaultSpec, Settings, Span, World};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -204,4 +204,35 @@ fn marks_come_out_in_the_order_of_time_and_only_once_they_are_certain() {
     }
     assert!(all.len() > 1_000);
     assert!(all.windows(2).all(|pair| pair[0].at <= pair[1].at));
+}
+
+#[test]
+fn healing_ends_every_fault_and_brings_everyone_back() {
+    let faults: Vec<FaultSpec> = FaultKind::ALL
+        .into_iter()
+        .map(|kind| FaultSpec { every: Span::millis(100, 900), ..kind.usual((0..4).map(NodeId).collect()) })
+        .collect();
+    for seed in 0..20 {
+        let settings = Settings { faults: faults.clone(), ..Settings::default() };
+        let mut world = World::new(probe::plan(4), &settings, seed);
+        world.run_until(Time(15_000_000_000));
+        let mut marks = Vec::new();
+        world.take_marks(&mut marks);
+        world.heal();
+        world.run_until(Time(17_000_000_000));
+        let settled = world.fault_counts();
+        marks.clear();
+        world.take_marks(&mut marks);
+        marks.clear();
+        world.run_until(Time(20_000_000_000));
+        world.take_marks(&mut marks);
+        for process in 0..4 {
+            let rounds = marks.iter().filter(|seen| seen.process.0 == process && seen.mark.kind == "probe.round");
+            let rounds = rounds.count();
+            assert!(rounds > 140, "probe {process} works again, seed {seed}, {rounds} rounds: {:?}", world.waiting());
+        }
+        assert!(marks.iter().all(|seen| seen.mark.kind != "probe.error"), "no errors after healing, seed {seed}");
+        let strikes = |counts: &[(FaultKind, FaultCount)]| counts.iter().map(|(_, count)| count.asked).sum::<u64>();
+        assert_eq!(strikes(&settled), strikes(&world.fault_counts()));
+    }
 }

@@ -41,6 +41,8 @@ pub fn draw(scenario: &Scenario, seed: u64, trace_capacity: usize, narrate: bool
         disk: scenario.disk,
         restart: scenario.limits.restart,
         faults: draw_faults(scenario, draws, &present),
+        zones: 1,
+        pid_max: 4_096,
         choices: scenario.swarm.choices && draws.one_in("choices", 2),
         codec_sample: scenario.codec_sample,
         events_max: scenario.limits.events,

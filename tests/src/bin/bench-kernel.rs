@@ -59,12 +59,12 @@ fn options() -> Result<Options, String> {
 
 fn settings(latency: Span) -> Settings {
     Settings {
-        network: NetworkSettings { latency, local: Span::micros(5, 50) },
+        network: NetworkSettings { latency, ..Settings::default().network },
         disk: DiskSettings {
             read: Span::micros(50, 500),
             write: Span::micros(50, 500),
             sync: Span::micros(50, 500),
-            capacity: 1 << 40,
+            ..Settings::default().disk
         },
         ..Settings::default()
     }

@@ -1,0 +1,5 @@
+//! Clocks.
+
+use super::Experiment;
+
+pub const ALL: &[Experiment] = &[];

@@ -1,0 +1,5 @@
+//! Messages and partitions.
+
+use super::Experiment;
+
+pub const ALL: &[Experiment] = &[];

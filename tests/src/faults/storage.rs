@@ -1,0 +1,5 @@
+//! Disks that refuse, lie, hang or forget.
+
+use super::Experiment;
+
+pub const ALL: &[Experiment] = &[];
