@@ -11,7 +11,7 @@ use contract::Duration;
 use contract::calls::Retry;
 use contract::cell::{Blueprint, blueprint};
 use contract::knobs::{Knob, Knobs};
-use contract::plan::{PlanError, Role, RoleKind, Site};
+use contract::plan::{Core, PlanError, Role, RoleKind, Site};
 use std::sync::Arc;
 
 /// The roles of this component.
@@ -23,30 +23,36 @@ const EDGE: Role = Role {
     name: "edge",
     about: "an edge node: takes custody of records and delivers them to the primary through an intermittent uplink",
     kind: RoleKind::System,
+    core: Core::All,
     knobs: &EDGE_KNOBS,
     processes: |knobs| {
         let workers = (0..knobs.size("workers")).map(worker_name);
         ["buffer", "uplink"].into_iter().map(String::from).chain(workers).collect()
     },
     build: build_edge,
+    other_build: None,
 };
 
 const PRIMARY: Role = Role {
     name: "primary",
     about: "the primary: an append-only ledger that keeps each record once",
     kind: RoleKind::System,
+    core: Core::All,
     knobs: &PRIMARY_KNOBS,
     processes: |_| vec!["ledger".to_owned()],
     build: build_primary,
+    other_build: None,
 };
 
 const INGEST: Role = Role {
     name: "ingest",
     about: "clients that hand records in at the edges and read the primary's ledger in the end",
     kind: RoleKind::Workload,
+    core: Core::All,
     knobs: &INGEST_KNOBS,
     processes: |_| vec!["client".to_owned()],
     build: build_ingest,
+    other_build: None,
 };
 
 const EDGE_KNOBS: [Knob; 19] = [

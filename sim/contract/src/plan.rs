@@ -16,13 +16,21 @@ pub struct Role {
     pub about: &'static str,
     /// Whether it is a system under test or a workload that drives one.
     pub kind: RoleKind,
+    /// How many of its nodes must be sound for the system to go on while the others stay broken.
+    pub core: Core,
     /// Its knobs.
     pub knobs: &'static [Knob],
     /// The names of the processes on each node of this role, for example `["buffer", "worker-0"]`.
     pub processes: fn(&Knobs) -> Vec<String>,
     /// Builds one process.
-    pub build: fn(&Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError>,
+    pub build: Build,
+    /// Builds one process as another version of the program, an older or a newer one, where there is one:
+    /// the fault `version_skew` runs it for a while on the files and beside the peers of the first.
+    pub other_build: Option<Build>,
 }
+
+/// How a role builds one of its processes.
+pub type Build = fn(&Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError>;
 
 /// What a role is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +39,30 @@ pub enum RoleKind {
     System,
     /// A client of it that records a history.
     Workload,
+}
+
+/// How many nodes of a role a healed core needs: with these sound, and whatever else broken for good, the
+/// system must converge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Core {
+    /// Every node: each holds what no other has.
+    #[default]
+    All,
+    /// More than half of the nodes: a quorum.
+    Majority,
+    /// So many, or all if there are fewer: one of several equal gateways, a write quorum.
+    AtLeast(usize),
+}
+
+impl Core {
+    /// The least number out of `count` nodes.
+    pub fn of(self, count: usize) -> usize {
+        match self {
+            Core::All => count,
+            Core::Majority => (count / 2 + 1).min(count),
+            Core::AtLeast(least) => least.min(count),
+        }
+    }
 }
 
 /// Where one process will run and whom it can find.
@@ -134,6 +166,9 @@ pub struct Plan {
     pub nodes: Vec<NodePlan>,
     /// The processes.
     pub processes: Vec<ProcessPlan>,
+    /// How to start a process in its other build, for those that have one. It may accept other protocols
+    /// than the first, and its types of a protocol may be other Rust types: what crosses builds moves as bytes.
+    pub other_builds: BTreeMap<ProcessId, Arc<dyn Blueprint>>,
 }
 
 /// How many nodes of which role a plan has, with which knobs.
@@ -175,6 +210,9 @@ impl Plan {
                 requests,
             };
             let blueprint = (population.role.build)(&site)?;
+            if let Some(other) = population.role.other_build {
+                plan.other_builds.insert(me, other(&site)?);
+            }
             plan.processes.push(ProcessPlan { name, node, blueprint });
         }
         plan.check_addresses(&directory)?;

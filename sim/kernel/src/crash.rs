@@ -1,6 +1,6 @@
 //! Ends of processes and nodes: kills, power losses, pauses, and what each takes back.
 
-use crate::draw::{StreamFor, stream};
+use crate::draw::{StreamFor, index, stream};
 use crate::event::Event;
 use crate::fault::{FaultKind, FaultSpec, Scope};
 use crate::process::Ambush;
@@ -40,10 +40,14 @@ impl World {
         rng: &mut ChaCha8Rng,
     ) {
         let all = &self.on_node[target.0 as usize];
-        let Some(&victim) = all.get(rng.next_u64() as usize % all.len().max(1)) else { return };
+        let Some(&drawn) = all.get(index(rng.next_u64(), all.len())) else { return };
+        // Whose mark the fault waited for is in the middle of what followed it: in its recovery, for example.
+        let witness = self.slots[slot].witness.filter(|process| all.contains(process));
+        let victim = witness.unwrap_or(drawn);
         let power = spec.kind == FaultKind::PowerLoss;
-        // What strikes many at once strikes them in the same instant.
-        let waits = rng.next_u64().is_multiple_of(2) && spec.scope == Scope::Node;
+        // What strikes many at once strikes them in the same instant, and what has waited for a mark right after it.
+        let may_wait = spec.scope == Scope::Node && spec.after.is_none();
+        let waits = rng.next_u64().is_multiple_of(2) && may_wait;
         let effects_left = (rng.next_u64() % AMBUSH_EFFECTS) as u32;
         if waits {
             let ambush = Ambush { slot: slot as u32, effects_left, down_for: lasts, power };
@@ -78,7 +82,7 @@ impl World {
     }
 
     /// Ends an incarnation now: what it would have done later in its span never happens.
-    fn end(&mut self, victim: ProcessId, reason: &'static str, down_for: u64) {
+    pub(crate) fn end(&mut self, victim: ProcessId, reason: &'static str, down_for: u64) {
         let incarnation = self.processes[victim.0 as usize].incarnation;
         let was_up = self.processes[victim.0 as usize].is_up();
         self.cut(victim);
@@ -98,6 +102,7 @@ impl World {
             return;
         }
         it.busy_until = now;
+        it.hung_until = now;
         self.nodes[it.node.0 as usize].disk.cut(victim, now);
         self.marks.retain(|mark| mark.process != victim || mark.at.0 <= now);
         self.queue.revise(|_, event| match event {
@@ -127,8 +132,11 @@ impl World {
         node.off_until = self.now + lasts;
         let loss = node.disk.power_loss(self.now, rng);
         if self.trace.narrates() {
-            let crate::disk::loss::Loss { dropped, torn, kept } = loss;
+            let crate::disk::loss::Loss { dropped, torn, kept, .. } = &loss;
             self.trace.narrate(format!("unsynced changes: {dropped} dropped, {torn} torn, {kept} kept"));
+        }
+        for slot in loss.phantoms {
+            self.counts[slot].fired += 1;
         }
         anyone_up || loss.dropped + loss.torn > 0
     }
@@ -144,11 +152,34 @@ impl World {
                 self.counts[slot].fired += 1;
             }
             let inside_a_span = it.busy_until > now;
+            if it.hung_until > now {
+                it.hung_until += lasts;
+            }
             it.busy_until = it.busy_until.max(now) + lasts;
             if inside_a_span {
                 self.shift_effects(process, lasts as i64);
             }
         }
+    }
+
+    /// Freezes a node together with what it had sent to others: that was still in its own queues, and
+    /// leaves when it resumes.
+    pub(crate) fn freeze_with_sends(&mut self, slot: usize, target: NodeId, lasts: u64) {
+        self.pause(slot, target, lasts);
+        let (now, node_of) = (self.now, &self.node_of);
+        self.queue.revise(|time, event| match event {
+            // A late copy left long ago; what the pause put off has moved with its sender.
+            Event::Message(message)
+                if message.copied_by.is_none()
+                    && message.sent <= now
+                    && node_of[message.from.0 as usize] == target
+                    && node_of.get(message.to.0 as usize) != Some(&target) =>
+            {
+                message.sent += lasts;
+                Revision::Move(time + lasts)
+            }
+            _ => Revision::Keep,
+        });
     }
 
     /// Ends a node's pause now: what it put off happens as much earlier as the pause is shorter.
@@ -161,16 +192,16 @@ impl World {
             let it = &mut self.processes[process.0 as usize];
             if rest > 0 && it.busy_until > now {
                 it.busy_until -= rest;
-                if it.busy_until > now {
-                    self.shift_effects(process, -(rest as i64));
-                }
+                it.hung_until = it.hung_until.saturating_sub(rest);
+                // Of one that was idle, only what it had sent before may wait.
+                self.shift_effects(process, -(rest as i64));
             }
             self.schedule_wake(process);
         }
     }
 
     /// Moves everything that `process` does after now in its span.
-    fn shift_effects(&mut self, process: ProcessId, by: i64) {
+    pub(crate) fn shift_effects(&mut self, process: ProcessId, by: i64) {
         let now = self.now;
         let moved = |time: u64| time.saturating_add_signed(by).max(now);
         self.nodes[self.node_of[process.0 as usize].0 as usize].disk.shift(process, now, by);

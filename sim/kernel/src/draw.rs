@@ -144,6 +144,13 @@ pub fn within(bits: u64, least: u64, most: u64) -> u64 {
     least + ((u128::from(bits) * (u128::from(most - least) + 1)) >> 64) as u64
 }
 
+/// A place in a list of `len` from a uniform draw; 0 for an empty one. The remainder is taken of all 64 bits:
+/// a draw cut to `usize` first would pick another place on a 32-bit machine.
+#[inline]
+pub fn index(bits: u64, len: usize) -> usize {
+    (bits % (len as u64).max(1)) as usize
+}
+
 /// The folded multiply: all bits of both factors reach all bits of the result.
 #[inline]
 pub fn fold(a: u64, b: u64) -> u64 {

@@ -3,6 +3,8 @@
 //! A [`World`] is a value: it can be cloned, stepped, healed and asked. It knows no component and no
 //! scenario file; a runner gives it a plan, [`Settings`] and a seed.
 
+mod ail;
+mod ailing;
 pub mod clock;
 mod crash;
 pub mod disk;
@@ -12,18 +14,25 @@ pub mod effect;
 mod event;
 pub mod fault;
 mod heal;
+mod links;
+mod narrator;
 mod net;
+pub mod note;
 mod process;
 pub mod queue;
 pub mod settings;
+mod skew;
 mod strike;
 mod syscall;
 pub mod trace;
+mod traffic;
 mod view;
 pub mod world;
 
 pub use effect::{Effect, EffectKind};
 pub use fault::{Family, FaultCount, FaultKind, FaultSpec, Scope};
+pub use note::{DiskNote, Note};
 pub use settings::{DiskSettings, NetworkSettings, Profile, Settings, Span};
-pub use trace::TraceLine;
+pub use trace::{Happening, TraceLine, What};
+pub use traffic::Traffic;
 pub use world::{Decision, Progress, World};

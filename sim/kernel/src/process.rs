@@ -1,8 +1,10 @@
 //! What a world keeps of each process and node.
 
+use crate::ail::Ailment;
 use crate::clock::Clock;
 use crate::disk::{FileSystem, Ino};
 use crate::event::Event;
+use crate::settings::DiskSettings;
 use contract::cell::{Blueprint, Cell};
 use contract::{NodeId, Pid};
 use std::collections::VecDeque;
@@ -51,6 +53,8 @@ pub struct Process {
     pub cell: Option<CellBox>,
     /// End of the span of its last handler: it takes no event before.
     pub busy_until: u64,
+    /// When its last hung disk call returns.
+    pub hung_until: u64,
     /// When the wake-up that counts is scheduled, while something waits in the mailbox.
     pub wake_at: Option<u64>,
     /// A crash lies in wait for one of its next effects.
@@ -77,6 +81,7 @@ impl Process {
             incarnation: 0,
             cell: None,
             busy_until: 0,
+            hung_until: 0,
             wake_at: None,
             ambush: None,
             mailbox: VecDeque::new(),
@@ -107,42 +112,30 @@ pub struct Node {
     /// The next process number to give out.
     pub next_pid: u32,
     /// What is wrong with the disk now.
-    pub ailments: Ailments,
+    pub ailments: Vec<Ailment>,
     /// Paused until then.
     pub paused_until: u64,
     /// Without power; the next boot of a process boots the machine.
     pub off: bool,
     /// Without power until then.
     pub off_until: u64,
-}
-
-/// The disk faults in force on a node, with their slots.
-#[derive(Clone, Debug, Default)]
-pub struct Ailments {
-    /// Full: the slot, and the bytes that still fit.
-    pub full: Option<(usize, u64)>,
-    /// Reads and writes fail: slot and probability.
-    pub error: Option<(usize, u32)>,
-    /// Syncs fail: slot and probability.
-    pub sync: Option<(usize, u32)>,
-    /// Calls take longer: slot, probability, and by how much (nanoseconds, least and most).
-    pub slow: Option<(usize, u32, (u64, u64))>,
-    /// Nothing may be changed: the slot.
-    pub read_only: Option<usize>,
+    /// Its processes run their other build: the fault slot that changed them.
+    pub skewed_by: Option<usize>,
 }
 
 impl Node {
     /// A machine that has just been switched on.
-    pub fn new(capacity: u64) -> Node {
+    pub fn new(disk: &DiskSettings) -> Node {
         Node {
-            disk: FileSystem::new(capacity),
+            disk: FileSystem::of(disk),
             clock: Clock::default(),
             boot: 1,
             next_pid: 2,
-            ailments: Ailments::default(),
+            ailments: Vec::new(),
             paused_until: 0,
             off: false,
             off_until: 0,
+            skewed_by: None,
         }
     }
 

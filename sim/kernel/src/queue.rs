@@ -108,6 +108,11 @@ impl<E: Touch> Queue<E> {
         self.len == 0
     }
 
+    /// The events that wait, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &E> {
+        self.events.iter().filter_map(|line| line.0.as_ref())
+    }
+
     /// Schedules `event`. Of equal times the one pushed first comes first.
     #[inline]
     pub fn push(&mut self, time: u64, event: E) {

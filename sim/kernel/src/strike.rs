@@ -1,15 +1,14 @@
 //! Faults in action: when they strike, what they do, and how they end.
 
-use crate::disk::FileSystem;
-use crate::draw::{StreamFor, stream, within};
+use crate::draw::{StreamFor, index, stream, within};
 use crate::event::Event;
 use crate::fault::{FaultKind, FaultSpec, Scope};
-use crate::net::{Cut, Window};
-use crate::process::Ailments;
+use crate::net::{Cut, Way, Window};
+use crate::note::Note;
 use crate::settings::Span;
 use crate::trace::What;
 use crate::world::{Decision, World};
-use contract::NodeId;
+use contract::{NodeId, ProcessId};
 use contract::time::nanos;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
@@ -24,8 +23,10 @@ pub struct Slot {
     pub(crate) active: Vec<NodeId>,
     /// Waits for a mark of a target: see [`FaultSpec::after`].
     armed: bool,
-    /// The node whose mark it waited for.
-    sprung: Option<NodeId>,
+    /// The process whose mark it waited for, until it strikes.
+    sprung: Option<ProcessId>,
+    /// The process whose mark the occurrence in force waited for.
+    pub(crate) witness: Option<ProcessId>,
 }
 
 impl Slot {
@@ -35,8 +36,6 @@ impl Slot {
     }
 }
 
-/// A full disk still takes at most this many bytes, so that writes end short.
-const LAST_BYTES: u64 = 8_192;
 /// A fault that waits for a mark strikes within `2^n` nanoseconds of it, with `n` drawn below this.
 const TRIGGER_OCTAVES: u64 = 24;
 
@@ -77,15 +76,24 @@ impl World {
         let mut rng = self.occurrence_stream(slot, occurrence);
         let lasts = draw_span(&mut rng, spec.lasts);
         let gap = draw_span(&mut rng, spec.every);
-        let drawn = spec.targets[rng.next_u64() as usize % spec.targets.len()];
-        let target = self.slots[slot].sprung.take().unwrap_or(drawn);
+        let drawn = spec.targets[index(rng.next_u64(), spec.targets.len())];
+        let witness = self.slots[slot].sprung.take();
+        self.slots[slot].witness = witness;
+        let target = witness.map_or(drawn, |process| self.node_of[process.0 as usize]);
         if spec.occurrences.as_ref().is_none_or(|only| only.contains(&occurrence)) {
             self.counts[slot].asked += 1;
-            self.trace.record(What::Strike, self.now, 0, target.0, slot as u32, occurrence, lasts);
+            let event = self.trace.record(What::Strike, self.now, 0, target.0, slot as u32, occurrence, lasts);
             let key = u64::from(occurrence);
             self.decisions.push(Decision { at: self.now, slot: slot as u32, node: target, key, message: false });
-            let victims = self.victims(spec, target);
+            let victims = if spec.kind == FaultKind::Swizzle {
+                self.swizzle(slot, spec, target, lasts, &mut rng)
+            } else {
+                self.victims(spec, target)
+            };
             self.slots[slot].active.clone_from(&victims);
+            if self.trace.narrates() {
+                self.trace.note(event, Note::Struck(victims.clone()));
+            }
             for victim in victims {
                 // One draw for all: each victim sees the same offset, the same chance, the same length.
                 self.apply(slot, spec, victim, lasts, &mut rng.clone());
@@ -93,12 +101,14 @@ impl World {
             self.queue.push(self.now + lasts, Event::Relief(slot as u32));
         }
         if occurrence < spec.limit {
-            self.queue.push(self.now + lasts + gap.max(1), Event::Strike(slot as u32));
+            // One that waits for a mark is ready before its victim is back: a restart loop needs the first mark.
+            let wait = if spec.after.is_some() { gap.max(lasts.saturating_sub(1)) } else { lasts + gap };
+            self.queue.push(self.now + wait.max(1), Event::Strike(slot as u32));
         }
     }
 
     /// Whom an occurrence strikes beside the drawn target.
-    fn victims(&self, spec: &FaultSpec, target: NodeId) -> Vec<NodeId> {
+    pub(crate) fn victims(&self, spec: &FaultSpec, target: NodeId) -> Vec<NodeId> {
         let zone = |node: NodeId| node.0 % self.settings.zones.max(1);
         match spec.scope {
             Scope::Node => vec![target],
@@ -109,7 +119,11 @@ impl World {
 
     /// A process stated a fact for which an armed slot may have waited.
     #[cold]
-    pub(crate) fn trigger(&mut self, node: NodeId, at: u64, kind: &str) {
+    pub(crate) fn trigger(&mut self, process: ProcessId, at: u64, kind: &str) {
+        if !self.storm {
+            return;
+        }
+        let node = self.node_of[process.0 as usize];
         let settings = Arc::clone(&self.settings);
         for (slot, spec) in settings.faults.iter().enumerate() {
             let waits = self.slots[slot].armed && spec.after.as_deref() == Some(kind) && spec.targets.contains(&node);
@@ -117,7 +131,7 @@ impl World {
                 continue;
             }
             self.slots[slot].armed = false;
-            self.slots[slot].sprung = Some(node);
+            self.slots[slot].sprung = Some(process);
             self.armed -= 1;
             let mut rng = self.occurrence_stream(slot, (1 << 30) | self.slots[slot].occurrence);
             let octave = rng.next_u64() % TRIGGER_OCTAVES;
@@ -130,31 +144,21 @@ impl World {
         use FaultKind as F;
         match spec.kind {
             F::ProcessCrash | F::PowerLoss => self.crash_or_ambush(slot, spec, target, lasts, rng),
-            F::DiskFull => {
-                self.ailments(target).full = Some((slot, within(rng.next_u64(), 0, LAST_BYTES)));
-            }
-            F::DiskError => self.ailments(target).error = Some((slot, spec.chance_ppm)),
-            F::FsyncFailure => self.ailments(target).sync = Some((slot, spec.chance_ppm)),
-            F::SlowDisk => {
-                let amount = (nanos(spec.amount.least), nanos(spec.amount.most));
-                self.ailments(target).slow = Some((slot, spec.chance_ppm, amount));
-            }
-            F::ReadOnly => self.ailments(target).read_only = Some(slot),
-            F::HostLoss => {
-                self.lose_power(slot, target, lasts);
-                let capacity = self.settings.disk.capacity;
-                self.nodes[target.0 as usize].disk = FileSystem::new(capacity);
-            }
             F::DelayTail | F::Loss | F::Duplication | F::Reordering | F::LateReplay | F::Clog => {
-                let until = self.now + lasts;
-                let window = self.window(slot, spec, target, until);
+                let window = self.window(slot, spec, target, lasts);
                 self.net.windows.push(window);
             }
             F::Partition | F::OneWayPartition | F::PartialPartition => {
                 let cut = self.draw_cut(slot, spec, target, rng);
                 self.net.cuts.push(cut);
             }
-            F::FsyncLie
+            F::DiskFull
+            | F::DiskError
+            | F::FsyncFailure
+            | F::SlowDisk
+            | F::ReadOnly
+            | F::HostLoss
+            | F::FsyncLie
             | F::HungDisk
             | F::InodeExhaustion
             | F::TooManyOpen
@@ -163,14 +167,20 @@ impl World {
             | F::LatentError
             | F::MisdirectedWrite
             | F::MisdirectedRead
-            | F::PhantomWrite => {}
-            F::Swizzle | F::Reset | F::HalfOpen | F::SlowReceiver | F::Zombie | F::VersionSkew => {}
-            F::ClockJump | F::ClockFreeze | F::LeapSecond => {}
+            | F::PhantomWrite => self.ail(slot, spec, target, lasts, rng),
+            F::Swizzle => {} // All its victims are clogged together: see `swizzle`.
+            F::Reset => self.reset(slot, spec, target, rng),
+            F::HalfOpen => self.half_open(slot, spec, target, lasts, rng),
+            F::SlowReceiver => {
+                let window = Window { way: Way::Inward, ..self.window(slot, spec, target, lasts) };
+                self.net.slow.push(window);
+            }
+            F::Zombie => self.freeze_with_sends(slot, target, lasts),
+            F::VersionSkew => self.change_builds(slot, target),
             F::Pause => self.pause(slot, target, lasts),
-            F::ClockSkew => {
-                let offset = draw_span(rng, spec.amount) as i64;
-                let sign = if rng.next_u64().is_multiple_of(2) { 1 } else { -1 };
-                self.nodes[target.0 as usize].clock.set_offset(sign * offset);
+            F::ClockSkew | F::ClockJump | F::ClockFreeze | F::LeapSecond => {
+                let clock = &mut self.nodes[target.0 as usize].clock;
+                clock.falsify(slot, clock.draw_error(spec, self.now, lasts, rng));
             }
             F::ClockDrift => {
                 let most = i64::from(spec.chance_ppm);
@@ -182,61 +192,46 @@ impl World {
     }
 
     pub(crate) fn relieve(&mut self, slot: usize) {
+        if !self.storm {
+            return; // Whom healing has left out stays as it is.
+        }
         let victims = std::mem::take(&mut self.slots[slot].active);
         let Some(&target) = victims.first() else { return };
         let kind = self.settings.faults[slot].kind;
         self.trace.record(What::Relief, self.now, 0, target.0, slot as u32, self.slots[slot].occurrence, 0);
-        self.net.windows.retain(|window| window.slot != slot);
-        self.net.cuts.retain(|cut| cut.slot != slot);
+        self.net.relieve(slot);
         for victim in victims {
             self.relieve_node(slot, kind, victim);
         }
     }
 
     fn relieve_node(&mut self, slot: usize, kind: FaultKind, target: NodeId) {
+        self.roll_back(Some(slot), target);
+        self.recover(slot, target);
         let now = self.now;
         let node = &mut self.nodes[target.0 as usize];
-        node.ailments.full.take_if(|(by, _)| *by == slot);
-        node.ailments.error.take_if(|(by, _)| *by == slot);
-        node.ailments.sync.take_if(|(by, _)| *by == slot);
-        node.ailments.slow.take_if(|(by, _, _)| *by == slot);
-        node.ailments.read_only.take_if(|by| *by == slot);
-        match kind {
-            FaultKind::ClockSkew => node.clock.set_offset(0),
-            FaultKind::ClockDrift => node.clock.set_drift(now, 0),
-            _ => {}
-        }
-    }
-
-    fn window(&self, slot: usize, spec: &FaultSpec, target: NodeId, until: u64) -> Window {
-        Window {
-            slot,
-            kind: spec.kind,
-            target,
-            ppm: spec.chance_ppm,
-            amount: spec.amount,
-            until,
-            key: self.settings.fault_key(slot),
-            only: spec.messages.clone(),
-            peers: spec.peers.clone(),
+        node.clock.relieve(slot);
+        if kind == FaultKind::ClockDrift {
+            node.clock.set_drift(now, 0);
         }
     }
 
     fn draw_cut(&self, slot: usize, spec: &FaultSpec, target: NodeId, rng: &mut ChaCha8Rng) -> Cut {
         let hears = rng.next_u64().is_multiple_of(2);
-        let named = |node: &NodeId| *node != target && (spec.peers.is_empty() || spec.peers.contains(node));
-        let peers: Vec<NodeId> = (0..self.nodes.len() as u32).map(NodeId).filter(named).collect();
-        let drawn = peers.get(rng.next_u64() as usize % peers.len().max(1)).copied();
+        let mut peers = self.peers(spec, target);
+        let drawn = peers.get(index(rng.next_u64(), peers.len())).copied();
+        // A zone is cut off as one piece: its nodes still reach each other.
+        let as_one = spec.scope == Scope::Zone;
+        if as_one {
+            let zone = self.victims(spec, target);
+            peers.retain(|peer| !zone.contains(peer));
+        }
         let one_way = spec.kind == FaultKind::OneWayPartition;
         let peers = match spec.kind {
             FaultKind::PartialPartition => drawn.map(|drawn| vec![drawn]),
-            _ if spec.peers.is_empty() => None,
+            _ if spec.peers.is_empty() && !as_one => None,
             _ => Some(peers),
         };
         Cut { slot, kind: spec.kind, target, peers, outward: !one_way || hears, inward: !one_way || !hears }
-    }
-
-    fn ailments(&mut self, node: NodeId) -> &mut Ailments {
-        &mut self.nodes[node.0 as usize].ailments
     }
 }

@@ -4,6 +4,7 @@ use crate::draw::{Identity, Purpose, Step, hits, name_hash};
 use crate::effect::{Effect, EffectKind};
 use crate::event::{Event, Message};
 use crate::fault::FaultKind;
+use crate::note::Note;
 use crate::process::{Ambush, Process};
 use crate::world::World;
 use contract::disk::Storage;
@@ -33,7 +34,8 @@ pub struct Scope<'w> {
     /// The last monotonic reading: readings never go back, even when a drift ends.
     last_now: Cell<u64>,
     read_drifting: Cell<bool>,
-    read_wrong_date: Cell<bool>,
+    /// True time of the last reading of the wall clock.
+    read_date: Cell<Option<u64>>,
     /// A crash that lies in wait for this process.
     ambush: Option<Ambush>,
 }
@@ -60,7 +62,7 @@ impl<'w> Scope<'w> {
             shared_changes: 0,
             last_now: Cell::new(last_now),
             read_drifting: Cell::new(false),
-            read_wrong_date: Cell::new(false),
+            read_date: Cell::new(None),
             ambush,
         }
     }
@@ -71,8 +73,9 @@ impl<'w> Scope<'w> {
         if self.read_drifting.get() {
             self.clock_fault(FaultKind::ClockDrift);
         }
-        if self.read_wrong_date.get() {
-            self.clock_fault(FaultKind::ClockSkew);
+        if let Some(at) = self.read_date.get() {
+            let World { nodes, counts, .. } = &mut *self.world;
+            nodes[self.node.0 as usize].clock.falsified(at).for_each(|slot| counts[slot].fired += 1);
         }
         self.world.processes[self.process.0 as usize].last_now = self.last_now.get();
         self.local
@@ -110,7 +113,7 @@ impl<'w> Scope<'w> {
 
     #[cold]
     fn list(&mut self, what: EffectKind, stamp: u64) {
-        let text = self.world.trace.last_text().unwrap_or_default().to_owned();
+        let text = self.world.last_words();
         let effect = Effect { process: self.process, at: Time(stamp), what, event: self.event, text };
         self.world.effects.get_or_insert_default().push(effect);
     }
@@ -181,7 +184,8 @@ impl Host for Scope<'_> {
 
     fn wall(&self) -> Wall {
         let clock = &self.world.nodes[self.node.0 as usize].clock;
-        self.read_wrong_date.set(self.read_wrong_date.get() | clock.is_off());
+        self.read_drifting.set(self.read_drifting.get() | clock.drifts());
+        self.read_date.set(Some(self.local));
         clock.wall(self.local)
     }
 
@@ -195,12 +199,12 @@ impl Host for Scope<'_> {
         let nth = self.nth_to(to.0);
         // No two effects share a moment, so that a crash can fall between any two.
         self.local += 1;
+        let identity = self.identity.then(Step::Message, to.0, nth);
         if self.world.trace.narrates() {
-            let receiver = self.world.plan.processes.get(to.0 as usize).map_or("nobody", |process| &process.name);
-            self.world.trace.narrate(format!("send {} to {receiver}", payload.name()));
+            let (at, protocol) = (Time(self.local), payload.name());
+            self.world.trace.note(self.event, Note::Sent { at, to, protocol, identity: identity.0 });
         }
         self.effect(EffectKind::Send, self.local);
-        let identity = self.identity.then(Step::Message, to.0, nth);
         let (from, sent, cause) = (self.process, self.local, self.event);
         self.world.send(Message { from, to, sent, cause, identity, copied_by: None, payload });
     }
@@ -208,7 +212,7 @@ impl Host for Scope<'_> {
     #[inline]
     fn arm(&mut self, alarm: Alarm, after: Duration) {
         let identity = self.identity.then(Step::Timer, alarm.slot, 0);
-        let clock = self.world.nodes[self.node.0 as usize].clock;
+        let clock = &self.world.nodes[self.node.0 as usize].clock;
         self.read_drifting.set(self.read_drifting.get() | clock.drifts());
         let at = self.local.saturating_add(clock.true_span(nanos(after)));
         let incarnation = self.world.processes[self.process.0 as usize].incarnation;

@@ -1,6 +1,8 @@
 //! What happened: a bounded ring of fixed-size records, and the rolling fingerprint over all of them.
 
-use contract::Time;
+use crate::draw::index;
+use crate::note::{Note, Notes};
+use contract::{NodeId, ProcessId, Time};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// What an event was.
@@ -74,20 +76,26 @@ pub struct Trace {
     capacity: usize,
     written: u64,
     fingerprint: u64,
-    /// Texts of events, by number, when the run is narrated.
-    texts: Option<Vec<(u64, String)>>,
+    /// What events carried and did, when the run is narrated.
+    notes: Option<Notes>,
 }
 
 impl Trace {
-    /// A ring of `capacity` events; with `narrate` their texts are kept as well, all of them.
+    /// A ring of `capacity` events; with `narrate` their notes are kept as well.
     pub fn new(capacity: usize, narrate: bool) -> Trace {
         Trace {
             ring: Vec::with_capacity(capacity.min(1024)),
             capacity: capacity.max(1),
             written: 0,
             fingerprint: 0,
-            texts: narrate.then(Vec::new),
+            notes: narrate.then(|| Notes::new(capacity)),
         }
+    }
+
+    /// Keeps every event from now on.
+    pub fn keep_all(&mut self) {
+        self.ring = self.records().copied().collect();
+        self.capacity = usize::MAX;
     }
 
     /// The number that the next event will get.
@@ -127,7 +135,7 @@ impl Trace {
         if self.ring.len() < self.capacity {
             self.ring.push(record);
         } else {
-            let place = (self.written - 1) as usize % self.capacity;
+            let place = index(self.written - 1, self.capacity);
             self.ring[place] = record;
         }
         self.written
@@ -139,36 +147,43 @@ impl Trace {
         self.fingerprint = crate::draw::fold(self.fingerprint ^ xxh3_64(bytes), number | 1);
     }
 
-    /// Whether texts are kept.
+    /// Whether notes are kept.
     #[inline]
     pub fn narrates(&self) -> bool {
-        self.texts.is_some()
+        self.notes.is_some()
     }
 
-    /// Keeps the text of the current event.
+    /// Keeps a sentence about the current event.
     pub fn narrate(&mut self, text: String) {
-        let event = self.written;
-        if let Some(texts) = &mut self.texts {
-            texts.push((event, text));
+        self.note(self.written, Note::Text(text));
+    }
+
+    /// Keeps a note about an event that was recorded: the current one, or the one whose handler runs.
+    pub fn note(&mut self, event: u64, note: Note) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(event, note);
         }
     }
 
-    /// The last text that was kept.
-    pub fn last_text(&self) -> Option<&str> {
-        self.texts.as_deref()?.last().map(|(_, text)| &**text)
+    /// The n-th note of an event, to be completed.
+    pub fn note_mut(&mut self, event: u64, nth: usize) -> Option<&mut Note> {
+        self.notes.as_mut()?.get_mut(event, nth)
+    }
+
+    /// The last note that was kept.
+    pub fn last_note(&self) -> Option<&Note> {
+        self.notes.as_ref()?.last()
     }
 
     /// The kept records, oldest first.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        let split = if self.ring.len() < self.capacity { 0 } else { self.written as usize % self.capacity };
+        let split = if self.ring.len() < self.capacity { 0 } else { index(self.written, self.capacity) };
         self.ring[split..].iter().chain(&self.ring[..split])
     }
 
-    /// The texts of an event: what it carried, then what its handler did.
-    pub fn texts(&self, event: u64) -> impl Iterator<Item = &str> {
-        let texts = self.texts.as_deref().unwrap_or_default();
-        let start = texts.partition_point(|(number, _)| *number < event);
-        texts[start..].iter().take_while(move |(number, _)| *number == event).map(|(_, text)| text.as_str())
+    /// The notes of an event: what it carried, then what its handler did.
+    pub fn notes(&self, event: u64) -> &[Note] {
+        self.notes.as_ref().map_or(&[], |notes| notes.of(event))
     }
 }
 
@@ -189,4 +204,31 @@ pub struct TraceLine {
     pub cause: u64,
     /// The fingerprint after it.
     pub fingerprint: u64,
+}
+
+/// One event with its parts apart, for programs that explain a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Happening<'w> {
+    /// The event's number.
+    pub event: u64,
+    /// When, in true virtual time.
+    pub at: Time,
+    /// What it was.
+    pub what: What,
+    /// The event whose handler caused it; 0 for none.
+    pub cause: u64,
+    /// The process it happened to; `None` for faults, and where a message was for nobody.
+    pub process: Option<ProcessId>,
+    /// The node it happened to; of a fault the drawn target.
+    pub node: Option<NodeId>,
+    /// The sender of a message.
+    pub from: Option<ProcessId>,
+    /// The slot and the number of a fault's occurrence.
+    pub fault: Option<(u32, u32)>,
+    /// Timer slot, or the incarnation that starts or ends.
+    pub tag: u32,
+    /// What tells its content: the hash of a message's encoding.
+    pub digest: u64,
+    /// What it carried and what its handler did, where the run is narrated.
+    pub notes: &'w [Note],
 }

@@ -1,10 +1,12 @@
 //! Looking at a world: counts, states, files and the trace. Nothing here changes a run.
 
 use crate::fault::{FaultCount, FaultKind};
-use crate::trace::{Record, TraceLine, What};
+use crate::note::Note;
+use crate::strike::draw_span;
+use crate::trace::{Happening, Record, TraceLine, What};
 use crate::world::{Decision, World};
-use contract::{NodeId, ProcessId, Time};
-use std::collections::BTreeMap;
+use contract::{Duration, NodeId, ProcessId, Time};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
     /// For each kind in the settings: asked and fired.
@@ -16,6 +18,12 @@ impl World {
             sum.fired += count.fired;
         }
         by_kind.into_iter().collect()
+    }
+
+    /// Nodes on which a fault that damages ([`FaultKind::damages`]) has destroyed what was durable, whether
+    /// or not anybody has noticed since.
+    pub fn damaged(&self) -> &BTreeSet<NodeId> {
+        &self.damaged
     }
 
     /// For each choice site met: how often it was asked and said yes.
@@ -76,6 +84,22 @@ impl World {
         &self.decisions
     }
 
+    /// How long the occurrence of a decision lasts; nothing for a message.
+    pub fn lasting(&self, decision: &Decision) -> Duration {
+        if decision.message {
+            return Duration::ZERO;
+        }
+        let slot = decision.slot as usize;
+        // The first draw of an occurrence's stream.
+        let nanos = draw_span(&mut self.occurrence_stream(slot, decision.key as u32), self.settings.faults[slot].lasts);
+        Duration::from_nanos(nanos)
+    }
+
+    /// For each fault slot: asked and fired.
+    pub fn slot_counts(&self) -> &[FaultCount] {
+        &self.counts
+    }
+
     /// A decision in words.
     pub fn describe(&self, decision: &Decision) -> String {
         let kind = self.settings.faults[decision.slot as usize].kind.name();
@@ -99,6 +123,56 @@ impl World {
         self.trace.records().skip(skip).map(|record| self.line(record)).collect()
     }
 
+    /// The last events, oldest first, with their parts apart.
+    pub fn happenings(&self) -> impl Iterator<Item = Happening<'_>> {
+        self.trace.records().map(|record| self.happening(record))
+    }
+
+    fn happening(&self, record: &Record) -> Happening<'_> {
+        let is_fault = matches!(record.what, What::Strike | What::Relief);
+        let is_message = matches!(record.what, What::Deliver | What::Drop);
+        let known = |process: u32| ((process as usize) < self.processes.len()).then_some(ProcessId(process));
+        let process = if is_fault { None } else { known(record.subject) };
+        let node = match process {
+            Some(process) => Some(self.node_of[process.0 as usize]),
+            None => is_fault.then_some(NodeId(record.subject)),
+        };
+        Happening {
+            event: record.event,
+            at: Time(record.at),
+            what: record.what,
+            cause: record.cause,
+            process,
+            node,
+            from: if is_message { known(record.other) } else { None },
+            fault: is_fault.then_some((record.other, record.tag)),
+            tag: record.tag,
+            digest: record.digest,
+            notes: self.trace.notes(record.event),
+        }
+    }
+
+    /// The last note in words, where the run is narrated; else empty.
+    pub(crate) fn last_words(&self) -> String {
+        self.trace.last_note().map(|note| self.words(note)).unwrap_or_default()
+    }
+
+    /// A note in words.
+    fn words(&self, note: &Note) -> String {
+        let process = |id: ProcessId| self.plan.processes.get(id.0 as usize).map_or("nobody", |process| &process.name);
+        match note {
+            Note::Message { protocol, text, .. } => format!("{protocol} {text}"),
+            Note::Sent { to, protocol, .. } => format!("send {protocol} to {}", process(*to)),
+            Note::Disk(call) => format!("{call} at {}", call.at),
+            Note::Mark { mark, .. } => mark.to_string(),
+            Note::Struck(nodes) => {
+                let names: Vec<&str> = nodes.iter().map(|node| &*self.plan.nodes[node.0 as usize].name).collect();
+                format!("on {}", names.join(" "))
+            }
+            Note::Text(text) => text.clone(),
+        }
+    }
+
     fn line(&self, record: &Record) -> TraceLine {
         let process_name = |id: u32| self.plan.processes.get(id as usize).map_or("nobody", |p| &p.name);
         let (process, detail) = match record.what {
@@ -113,7 +187,7 @@ impl World {
             }
             _ => (process_name(record.subject).to_owned(), format!("#{}", record.tag)),
         };
-        let texts: Vec<&str> = self.trace.texts(record.event).collect();
+        let texts: Vec<String> = self.trace.notes(record.event).iter().map(|note| self.words(note)).collect();
         TraceLine {
             event: record.event,
             at: Time(record.at),

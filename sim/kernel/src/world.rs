@@ -9,6 +9,7 @@ use crate::effect::Effect;
 use crate::event::{Event, Message};
 use crate::fault::{FaultCount, FaultKind};
 use crate::net::Net;
+use crate::note::Note;
 use crate::process::{CellBox, Node, Process};
 use crate::queue::Queue;
 use crate::settings::Settings;
@@ -18,9 +19,9 @@ use crate::trace::{Trace, What};
 use contract::cell::Stop;
 use contract::plan::Plan;
 use contract::time::nanos;
-use contract::{Halt, Mark, NodeId, Observed, ProcessId, Time};
+use contract::{Halt, Mark, NodeId, Observed, Payload, ProcessId, Time};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -72,6 +73,8 @@ pub struct World {
     /// How many slots wait for a mark.
     pub(crate) armed: u32,
     pub(crate) counts: Vec<FaultCount>,
+    /// Nodes on which durable data has been destroyed.
+    pub(crate) damaged: BTreeSet<NodeId>,
     /// Whether faults still happen; healing ends them for good.
     pub(crate) storm: bool,
     pub(crate) marks: VecDeque<Observed>,
@@ -82,7 +85,7 @@ pub struct World {
     pub(crate) effects: Option<Vec<Effect>>,
     deliveries: u64,
     /// A message whose identity has none of these bits moves as bytes.
-    codec_mask: u64,
+    pub(crate) codec_mask: u64,
     scratch: Vec<u8>,
 }
 
@@ -100,7 +103,7 @@ impl World {
             seed,
             now: 0,
             queue: Queue::default(),
-            nodes: plan.nodes.iter().map(|_| Node::new(settings.disk.capacity)).collect(),
+            nodes: plan.nodes.iter().map(|_| Node::new(&settings.disk)).collect(),
             processes: plan.processes.iter().map(|p| Process::new(p.node, Arc::clone(&p.blueprint))).collect(),
             streams: node_of.iter().map(|_| stream(seed, StreamFor::Process, 0)).collect(),
             node_of,
@@ -108,6 +111,7 @@ impl World {
             slots: settings.faults.iter().map(|_| Slot::default()).collect(),
             armed: 0,
             counts: vec![FaultCount::default(); settings.faults.len()],
+            damaged: BTreeSet::new(),
             storm: true,
             marks: VecDeque::new(),
             decisions: Vec::new(),
@@ -256,6 +260,9 @@ impl World {
             return self.lose(&message);
         }
         if self.must_wait(to) {
+            if !self.net.slow.is_empty() && self.overflows(&message) {
+                return self.lose(&message);
+            }
             self.park(to, Event::Message(message));
         } else {
             self.deliver(message);
@@ -264,7 +271,11 @@ impl World {
 
     pub(crate) fn lose(&mut self, message: &Message) {
         let tag = message.payload.protocol().0;
-        self.trace.record(What::Drop, self.now, message.cause, message.to.0, message.from.0, tag, message.identity.0);
+        let event =
+            self.trace.record(What::Drop, self.now, message.cause, message.to.0, message.from.0, tag, message.identity.0);
+        if self.trace.narrates() {
+            self.trace.note(event, Note::of(message));
+        }
     }
 
     #[inline]
@@ -316,7 +327,7 @@ impl World {
                 }
                 let event = self.trace.record(What::Timer, self.now, cause, process.0, 0, alarm.slot, identity.0);
                 let mut scope = Scope::new(self, process, event, identity);
-                let result = cell.0.fire(alarm, &mut scope).map(|_| ());
+                let result = scope.run(|host| cell.0.fire(alarm, host)).map(|_| ());
                 let local = scope.end();
                 self.finish(process, cell, local, result);
             }
@@ -325,28 +336,33 @@ impl World {
     }
 
     fn deliver(&mut self, message: Message) {
+        let note = self.trace.narrates().then(|| Note::of(&message));
         let Message { from, to, cause, identity, payload, .. } = message;
         let Some(mut cell) = self.processes[to.0 as usize].cell.take() else { return };
         let protocol = payload.protocol();
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
-        if let Err(error) = payload.encode(&mut bytes) {
-            panic!("a message of {} cannot be encoded ({error}): {payload:?}", payload.name());
-        }
+        encode(&*payload, &mut bytes);
         let event = self.trace.record(What::Deliver, self.now, cause, to.0, from.0, protocol.0, xxh3_64(&bytes));
-        if self.trace.narrates() {
-            self.trace.narrate(format!("{} {payload:?}", payload.name()));
+        if let Some(note) = note {
+            self.trace.note(event, note);
         }
         self.deliveries += 1;
         let as_bytes = identity.0 & self.codec_mask == 0;
         let mut scope = Scope::new(self, to, event, identity);
         let result = if as_bytes {
-            cell.0.deliver_bytes(from, protocol, &bytes, &mut scope)
+            scope.run(|host| cell.0.deliver_bytes(from, protocol, &bytes, host))
         } else {
-            cell.0.deliver(from, payload, &mut scope)
+            scope.run(|host| cell.0.deliver(from, payload, host))
         };
-        let local = scope.end();
+        let mut local = scope.end();
         self.scratch = bytes;
+        if !self.net.slow.is_empty() {
+            local += self.slowness(from, to, identity);
+        }
+        if matches!(result, Err(Stop::Refused(_))) {
+            self.refused(from, to);
+        }
         self.finish(to, cell, local, result);
     }
 
@@ -377,9 +393,15 @@ impl World {
         let mark = Mark::new("system.exit").with("reason", "halt").with("why", halt.reason.as_str());
         self.state(process, local, event, mark);
         self.release(process);
-        let (least, most) = (nanos(self.settings.restart.least), nanos(self.settings.restart.most));
-        let wait = within(self.draw.bits(Identity::boot(process.0, incarnation), Purpose::Restart), least, most);
+        let wait = self.restart_wait(process);
         self.queue.push(local + wait, Event::Boot { process, after: incarnation });
+    }
+
+    /// How long a supervisor takes to start a process again.
+    pub(crate) fn restart_wait(&self, process: ProcessId) -> u64 {
+        let (least, most) = (nanos(self.settings.restart.least), nanos(self.settings.restart.most));
+        let incarnation = self.processes[process.0 as usize].incarnation;
+        within(self.draw.bits(Identity::boot(process.0, incarnation), Purpose::Restart), least, most)
     }
 
     /// Ends an incarnation's hold on everything but its effects.
@@ -420,12 +442,12 @@ impl World {
         let owner = (u64::from(process.0) << 24) | u64::from(it.incarnation);
         self.streams[process.0 as usize] = stream(self.seed, StreamFor::Process, owner);
         let identity = Identity::boot(process.0, it.incarnation);
-        let blueprint = Arc::clone(&it.blueprint);
         let incarnation = it.incarnation;
+        let blueprint = Arc::clone(self.build_of(process));
         let event = self.trace.record(What::Boot, self.now, 0, process.0, 0, incarnation, identity.0);
         self.state(process, self.now, event, Mark::new("system.boot"));
         let mut scope = Scope::new(self, process, event, identity);
-        let result = blueprint.boot(&mut scope);
+        let result = scope.run(|host| blueprint.boot(host));
         let local = scope.end();
         match result {
             Ok(cell) => self.finish(process, CellBox(cell), local, Ok(())),
@@ -450,10 +472,10 @@ impl World {
     /// Files a mark in the order of its stamp.
     pub(crate) fn state(&mut self, process: ProcessId, at: u64, event: u64, mark: Mark) {
         if self.trace.narrates() {
-            self.trace.narrate(mark.to_string());
+            self.trace.note(event, Note::Mark { at: Time(at), mark: mark.clone() });
         }
         if self.armed > 0 {
-            self.trigger(self.node_of[process.0 as usize], at, &mark.kind);
+            self.trigger(process, at, &mark.kind);
         }
         let incarnation = self.processes[process.0 as usize].incarnation;
         let observed = Observed { at: Time(at), process, incarnation, event, mark };
@@ -464,6 +486,11 @@ impl World {
     /// Counts a fault that met a message, and logs the decision.
     pub(crate) fn meets(&mut self, slot: usize, node: NodeId, message: Identity) {
         self.counts[slot].fired += 1;
+        self.decides(slot, node, message);
+    }
+
+    /// Logs that a fault meets a message.
+    fn decides(&mut self, slot: usize, node: NodeId, message: Identity) {
         self.decisions.push(Decision { at: self.now, slot: slot as u32, node, key: message.0, message: true });
     }
 
@@ -481,6 +508,7 @@ impl World {
             // A late copy counts as fired when it arrives.
             if self.settings.faults[slot].kind == FaultKind::LateReplay {
                 message.copied_by = Some(slot as u32);
+                self.decides(slot, from, message.identity);
             } else {
                 self.meets(slot, from, message.identity);
             }
@@ -497,4 +525,19 @@ impl World {
             None => self.lose(&message),
         }
     }
+}
+
+/// Appends a message's encoding; a type that cannot be encoded is a mistake of whoever defined it.
+#[inline]
+fn encode(payload: &dyn Payload, out: &mut Vec<u8>) {
+    if let Err(error) = payload.encode(out) {
+        panic!("a message of {} cannot be encoded ({error}): {payload:?}", payload.name());
+    }
+}
+
+/// A message's encoding.
+pub(crate) fn encoded(payload: &dyn Payload) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode(payload, &mut out);
+    out
 }

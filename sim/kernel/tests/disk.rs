@@ -12,6 +12,11 @@ fn at(stamp: u64) -> Doer {
     Doer { process: ME, stamp, event: stamp }
 }
 
+/// A sync called at `event` that ends at `ends`.
+fn until(ends: u64, event: u64) -> Doer {
+    Doer { process: ME, stamp: ends, event }
+}
+
 fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
@@ -31,7 +36,7 @@ fn create(disk: &mut FileSystem, path: &str, stamp: u64) -> Ino {
 fn with_file() -> (FileSystem, Ino) {
     let mut disk = FileSystem::new(1 << 30);
     let file = create(&mut disk, "f", 1);
-    disk.sync(kernel::disk::ROOT, 2, 1).expect("the root can be synced");
+    disk.sync(kernel::disk::ROOT, until(2, 1)).expect("the root can be synced");
     (disk, file)
 }
 
@@ -42,7 +47,7 @@ fn a_synced_file_without_a_synced_name_can_vanish_and_can_stay() {
         let mut disk = FileSystem::new(1 << 30);
         let file = create(&mut disk, "f", 1);
         disk.write(file, 0, b"data", at(2)).expect("a file takes bytes");
-        disk.sync(file, 3, 2).expect("a file can be synced");
+        disk.sync(file, until(3, 2)).expect("a file can be synced");
         disk.power_loss(4, &mut rng(seed));
         outcomes.insert(contents(&disk, "f"));
     }
@@ -86,10 +91,10 @@ fn a_rename_over_a_file_shows_the_old_or_the_new_one() {
     for seed in 0..64 {
         let (mut disk, file) = with_file();
         disk.write(file, 0, b"old", at(5)).expect("a file takes bytes");
-        disk.sync(file, 6, 5).expect("a file can be synced");
+        disk.sync(file, until(6, 5)).expect("a file can be synced");
         let new = create(&mut disk, "f.tmp", 7);
         disk.write(new, 0, b"new", at(8)).expect("a file takes bytes");
-        disk.sync(new, 9, 8).expect("a file can be synced");
+        disk.sync(new, until(9, 8)).expect("a file can be synced");
         disk.rename("f.tmp", "f", at(10)).expect("both are files");
         assert_eq!(contents(&disk, "f").as_deref(), Some(&b"new"[..]), "atomic to observers");
         disk.power_loss(11, &mut rng(seed));
@@ -103,7 +108,7 @@ fn a_deleted_file_can_come_back_while_its_directory_is_not_synced() {
     let back = (0..64).filter(|seed| {
         let (mut disk, file) = with_file();
         disk.write(file, 0, b"data", at(5)).expect("a file takes bytes");
-        disk.sync(file, 6, 5).expect("a file can be synced");
+        disk.sync(file, until(6, 5)).expect("a file can be synced");
         disk.unlink("f", at(7)).expect("the file is there");
         assert_eq!(disk.used(), 0, "its space is free at once");
         disk.power_loss(8, &mut rng(*seed));
@@ -130,7 +135,7 @@ fn a_sync_cut_short_promises_nothing() {
     let lost = (0..64).filter(|seed| {
         let (mut disk, file) = with_file();
         disk.write(file, 0, b"data", at(5)).expect("a file takes bytes");
-        disk.sync(file, 50, 5).expect("a file can be synced");
+        disk.sync(file, until(50, 5)).expect("a file can be synced");
         disk.cut(ME, 10);
         disk.power_loss(10, &mut rng(*seed));
         contents(&disk, "f").expect("the name was durable") != b"data"
@@ -145,7 +150,7 @@ fn what_a_failed_sync_abandoned_is_not_saved_by_the_next_sync() {
         disk.write(file, 0, b"first", at(5)).expect("a file takes bytes");
         disk.abandon(file, 5).expect("the file is there");
         disk.write(file, 5, b"second", at(6)).expect("a file takes bytes");
-        disk.sync(file, 7, 6).expect("reports success");
+        disk.sync(file, until(7, 6)).expect("reports success");
         assert_eq!(contents(&disk, "f").as_deref(), Some(&b"firstsecond"[..]), "the cache still shows it");
         disk.power_loss(8, &mut rng(seed));
         assert_eq!(contents(&disk, "f").as_deref(), Some(&b"\0\0\0\0\0second"[..]));
@@ -170,6 +175,95 @@ fn errors_are_those_of_posix() {
     disk.write(file, 0, b"x", at(7)).expect("the inode lives");
     assert_eq!(contents(&disk, "d/second").as_deref(), Some(&b"x"[..]));
     assert_eq!(disk.unlink("d", at(8)), Err(DiskError::IsDirectory));
+}
+
+/// A disk with a durable file of `len` sevens.
+fn with_sevens(len: usize) -> (FileSystem, Ino) {
+    let (mut disk, file) = with_file();
+    disk.write(file, 0, &vec![7; len], at(3)).expect("a file takes bytes");
+    disk.sync(file, until(4, 3)).expect("a file can be synced");
+    (disk, file)
+}
+
+fn met(disk: &FileSystem, file: Ino) -> Vec<(usize, bool)> {
+    disk.blemishes(file, 0..usize::MAX).map(|blemish| (blemish.slot, blemish.unreadable)).collect()
+}
+
+#[test]
+fn a_bit_rots_until_what_is_written_over_it_is_durable() {
+    let (mut disk, file) = with_sevens(2_000);
+    let byte = disk.rot(file, [u64::MAX / 2, 99], 5, 10).expect("all of it is durable");
+    let rotten = contents(&disk, "f").expect("the name is durable");
+    assert_eq!(rotten.iter().filter(|byte| **byte != 7).count(), 1);
+    assert!(rotten[byte] != 7 && (rotten[byte] ^ 7).is_power_of_two());
+    assert_eq!(met(&disk, file), [(5, false)]);
+    assert_eq!(disk.blemishes(file, 0..byte).count() + disk.blemishes(file, byte + 1..2_000).count(), 0);
+
+    disk.write(file, 0, &[7; 2_000], at(20)).expect("a file takes bytes");
+    assert_eq!(met(&disk, file), [], "the page cache hides it");
+    let lost = (0..64).find(|seed| {
+        let mut left = disk.clone();
+        left.power_loss(21, &mut rng(*seed));
+        contents(&left, "f").expect("the name is durable")[byte] == rotten[byte] && met(&left, file) == [(5, false)]
+    });
+    assert!(lost.is_some(), "where the write is lost, it is there again");
+
+    disk.sync(file, until(22, 20)).expect("a file can be synced");
+    disk.write(file, 0, b"x", at(30)).expect("a file takes bytes");
+    disk.power_loss(31, &mut rng(1));
+    assert_eq!(met(&disk, file), [], "and where it is durable, it is gone for good");
+}
+
+#[test]
+fn a_bad_sector_is_readable_again_only_when_all_of_it_is_written_over() {
+    let (mut disk, file) = with_sevens(2_000);
+    let start = disk.spoil(file, 0, 3, 10).expect("all of it is durable");
+    assert_eq!((start, met(&disk, file)), (0, vec![(3, true)]));
+    for (from, len, blemishes) in [(0, 511, 1), (1, 600, 1), (0, 512, 0)] {
+        let (mut disk, stamp) = (disk.clone(), 20);
+        disk.write(file, from, &vec![1; len], at(stamp)).expect("a file takes bytes");
+        disk.sync(file, until(21, stamp)).expect("a file can be synced");
+        disk.power_loss(30, &mut rng(1));
+        assert_eq!(met(&disk, file).len(), blemishes, "{len} bytes from {from}");
+    }
+}
+
+#[test]
+fn only_what_is_durable_rots() {
+    let (mut disk, file) = with_file();
+    assert_eq!(disk.rot(file, [1, 2], 0, 4), None, "there is nothing");
+    disk.write(file, 0, &[7; 100], at(5)).expect("a file takes bytes");
+    assert_eq!(disk.spoil(file, 1, 0, 6), None, "it is not on the disk yet");
+    disk.sync(file, until(7, 5)).expect("a file can be synced");
+    assert!(disk.spoil(file, 1, 0, 7).is_some());
+}
+
+#[test]
+fn a_phantom_write_is_lost_though_a_sync_succeeded_and_counts_only_then() {
+    for synced in [true, false] {
+        let (mut disk, file) = with_sevens(10);
+        disk.write(file, 10, b"phantom", at(20)).expect("a file takes bytes");
+        disk.forget_last(file, 4);
+        if synced {
+            assert_eq!(disk.sync(file, until(22, 20)), Ok(true), "it reports a success that is none");
+        }
+        let loss = disk.power_loss(30, &mut rng(1));
+        assert_eq!(loss.phantoms, if synced { vec![4] } else { vec![] });
+        assert_eq!(contents(&disk, "f"), Some(vec![7; 10]));
+    }
+}
+
+#[test]
+fn astray_is_never_where_it_belongs_and_never_in_a_file_of_others() {
+    let (mut disk, file) = with_sevens(2_000);
+    let other = create(&mut disk, "other", 5);
+    disk.write(other, 0, &[1; 600], Doer { process: ProcessId(1), ..at(6) }).expect("a file takes bytes");
+    let mut seen = std::collections::BTreeSet::new();
+    for bits in 0..64 {
+        seen.insert(disk.elsewhere(ME, (file, 600..700), bits << 58).expect("there are other sectors"));
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(file, 0), (file, 1_024), (file, 1_536)]);
+    assert_eq!(disk.elsewhere(ProcessId(1), (other, 0..600), 0), None);
 }
 
 #[derive(Clone, Debug)]
@@ -217,7 +311,7 @@ proptest! {
                     untouched.iter_mut().skip(len).for_each(|it| *it = false);
                 }
                 Op::Sync => {
-                    disk.sync(file, time + 5, time).expect("a file can be synced");
+                    disk.sync(file, until(time + 5, time)).expect("a file can be synced");
                     synced = model.clone();
                     untouched = vec![true; synced.len()];
                 }

@@ -188,7 +188,8 @@ fn a_run_that_goes_round_in_circles_is_exhausted_not_endless() {
     let settings = Settings { events_max: 5_000, ..stormy() };
     let mut world = World::new(probe::plan(5), &settings, 1);
     assert_eq!(world.run_until(Time(u64::MAX)), kernel::Progress::Exhausted);
-    assert_eq!(world.events(), 5_000);
+    // The last step may be a broken connection: an event for each message that was on its way.
+    assert!((5_000..5_500).contains(&world.events()), "{} events", world.events());
 }
 
 #[test]
@@ -235,4 +236,112 @@ fn healing_ends_every_fault_and_brings_everyone_back() {
         let strikes = |counts: &[(FaultKind, FaultCount)]| counts.iter().map(|(_, count)| count.asked).sum::<u64>();
         assert_eq!(strikes(&settled), strikes(&world.fault_counts()));
     }
+}
+
+/// Marks of a run of four probes in which `kind` strikes once, at 1 s, for 10 s, up to `until`, healed at 3 s.
+fn healed_early(kind: FaultKind, targets: Vec<NodeId>, until: Time) -> (World, Vec<contract::Observed>) {
+    let once = FaultSpec {
+        every: Span::millis(1_000, 1_000),
+        lasts: Span::millis(10_000, 10_000),
+        scope: kernel::Scope::All,
+        limit: 1,
+        ..kind.usual(targets)
+    };
+    let settings = Settings { faults: vec![once], ..Settings::default() };
+    let mut world = World::new(probe::plan(4), &settings, 3);
+    world.run_until(Time(3_000_000_000));
+    world.heal();
+    world.run_until(until);
+    let mut marks = Vec::new();
+    world.take_marks(&mut marks);
+    (world, marks)
+}
+
+#[test]
+fn healing_rolls_everyone_back_to_the_first_build() {
+    let (world, marks) = healed_early(FaultKind::VersionSkew, (0..4).map(NodeId).collect(), Time(8_000_000_000));
+    let rounds = |process: u32, from: u64, build: Option<u64>| {
+        let of_it = marks.iter().filter(|seen| seen.process.0 == process && seen.mark.kind == "probe.round");
+        of_it.filter(|seen| seen.at.0 >= from && seen.mark.number("build") == build).count()
+    };
+    for process in 0..4 {
+        assert!(rounds(process, 0, Some(2)) > 50, "probe {process} ran its second build");
+        assert_eq!(rounds(process, 3_000_000_000, Some(2)), 0, "and no longer when it is healed");
+        assert!(rounds(process, 3_000_000_000, None) > 200, "its first build works");
+    }
+    let heard_new = marks.iter().filter(|seen| seen.mark.number("protocol") == Some(2)).count();
+    assert!(heard_new > 50, "second builds among themselves speak the second protocol");
+    assert!(world.fault_counts()[0].1.fired >= 8, "four upgrades and four rollbacks");
+}
+
+#[test]
+fn a_zombie_that_is_healed_early_sends_what_was_queued_then_and_loses_nothing() {
+    let mut queued = 0;
+    for moment in 0..20u64 {
+        let once = FaultSpec {
+            every: Span::exactly(Duration::from_millis(1_000 + moment)),
+            lasts: Span::millis(10_000, 10_000),
+            limit: 1,
+            ..FaultKind::Zombie.usual(vec![NodeId(0)])
+        };
+        let settings = Settings { faults: vec![once], ..Settings::default() };
+        let mut world = World::new(probe::plan(4), &settings, 3);
+        world.run_until(Time(3_000_000_000));
+        let mut marks = Vec::new();
+        world.take_marks(&mut marks);
+        let before = marks.len();
+        world.heal();
+        world.run_until(Time(3_500_000_000));
+        world.take_marks(&mut marks);
+        let heard = |marks: &[contract::Observed]| -> Vec<u64> {
+            let of_it = marks.iter().filter(|seen| seen.process.0 == 1 && seen.mark.kind == "probe.heard");
+            of_it.filter_map(|seen| seen.mark.number("serial")).collect()
+        };
+        let mut all = heard(&marks);
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "nothing is missing or heard twice: {all:?}");
+        let sent_before = marks[..before].iter().filter(|seen| seen.process.0 == 0 && seen.mark.kind == "probe.round");
+        queued += sent_before.count() - heard(&marks[..before]).len();
+        assert!(all.len() > 60, "it goes on at once");
+    }
+    assert!(queued > 2, "{queued} notes were sent before the stop and left after it");
+}
+
+#[test]
+fn a_zombie_that_dies_has_not_sent_what_was_queued() {
+    let mut never = 0;
+    for moment in 0..20u64 {
+        let once = FaultSpec {
+            every: Span::exactly(Duration::from_millis(1_000 + moment)),
+            lasts: Span::millis(1_000, 1_000),
+            limit: 1,
+            ..FaultKind::Zombie.usual(vec![NodeId(0)])
+        };
+        let settings = Settings { faults: vec![once], ..Settings::default() };
+        let mut world = World::new(probe::plan(4), &settings, 3);
+        world.run_until(Time(1_500_000_000));
+        world.crash(ProcessId(0), Duration::from_millis(100));
+        world.run_until(Time(3_000_000_000));
+        let mut marks = Vec::new();
+        world.take_marks(&mut marks);
+        let count = |process: u32, kind: &str| {
+            marks.iter().filter(|seen| seen.process.0 == process && seen.mark.kind == kind).count()
+        };
+        never += count(0, "probe.round") - count(1, "probe.heard").min(count(0, "probe.round"));
+        assert!(count(0, "probe.boot") == 2, "it starts again after the pause");
+    }
+    assert!(never > 2, "{never} notes were never sent");
+}
+
+#[test]
+fn a_node_without_another_build_never_meets_version_skew() {
+    let skew = FaultKind::VersionSkew.usual(vec![NodeId(0), NodeId(1)]);
+    let skew = FaultSpec { every: Span::millis(5, 50), lasts: Span::millis(5, 50), ..skew };
+    let mut struck = World::new(busy_plan(), &Settings { faults: vec![skew], ..Settings::default() }, 3);
+    struck.run_until(Time(1_000_000_000));
+    let count = struck.fault_counts()[0].1;
+    assert!(count.asked > 10 && count.fired == 0, "{count:?}");
+    let mut marks = Vec::new();
+    struck.take_marks(&mut marks);
+    assert_eq!(steps(&marks, "busy.step"), (0..10).collect::<Vec<_>>(), "it runs as ever");
 }

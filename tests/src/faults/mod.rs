@@ -6,6 +6,7 @@
 mod clock;
 mod correlated;
 mod damage;
+mod keeper;
 mod links;
 mod network;
 #[path = "../../../sim/kernel/tests/probe/mod.rs"]

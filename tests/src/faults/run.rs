@@ -1,8 +1,10 @@
 //! One run of four probes under one fault, and what can be read from it.
 
 use super::{Shown, probe};
+use contract::plan::Plan;
 use contract::{NodeId, Observed, Time};
 use kernel::{FaultCount, FaultKind, FaultSpec, Settings, Span, World};
+use std::sync::Arc;
 
 /// How long the usual run is, in virtual nanoseconds.
 pub const WHOLE: u64 = 20 * SECOND;
@@ -32,17 +34,29 @@ impl Run {
         adjust: impl FnOnce(&mut FaultSpec),
         set: impl FnOnce(&mut Settings),
     ) -> Run {
+        Run::on(probe::plan(4), kind, seed, adjust, set)
+    }
+
+    /// The same of other actors, at least one on each of four nodes.
+    pub fn on(
+        plan: Arc<Plan>,
+        kind: FaultKind,
+        seed: u64,
+        adjust: impl FnOnce(&mut FaultSpec),
+        set: impl FnOnce(&mut Settings),
+    ) -> Run {
         let mut spec =
             FaultSpec { every: Span::millis(200, 1_000), lasts: Span::millis(200, 600), ..kind.usual(vec![NodeId(0)]) };
         adjust(&mut spec);
         let mut settings =
             Settings { faults: vec![spec], trace_capacity: 100_000, narrate: true, ..Settings::default() };
         set(&mut settings);
-        let mut world = World::new(probe::plan(4), &settings, seed);
+        let mut world = World::new(plan, &settings, seed);
         let mut marks = Vec::new();
         world.run_until(Time(WHOLE));
         world.take_marks(&mut marks);
-        let (_, count) = world.fault_counts()[0];
+        let counts = world.fault_counts();
+        let count = counts.iter().find(|(asked, _)| *asked == kind).map(|(_, count)| *count).unwrap_or_default();
         assert!(count.asked > 5, "{} was asked {} times", kind.name(), count.asked);
         assert!(count.fired > 0, "{} never fired", kind.name());
         Run { world, marks, count }

@@ -3,7 +3,7 @@
 use crate::fake::{Ask, Foreign, Recorder};
 use contract::cell::{Blueprint, blueprint};
 use contract::knobs::{Knob, Knobs};
-use contract::plan::{Plan, PlanError, Population, Role, RoleKind, Site};
+use contract::plan::{Core, Plan, PlanError, Population, Role, RoleKind, Site};
 use contract::{Message, NodeId, ProcessId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ fn recorder(_: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
 }
 
 const STORE: Role =
-    Role { name: "store", about: "Keeps.", kind: RoleKind::System, knobs: &[], processes: lone, build: recorder };
+    Role { name: "store", about: "Keeps.", kind: RoleKind::System, core: Core::All, knobs: &[], processes: lone, build: recorder, other_build: None };
 
 /// A role of workers whose processes are built by `build`.
 fn pool(build: fn(&Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError>) -> Role {
-    Role { name: "pool", about: "Works.", kind: RoleKind::Workload, knobs: WORKERS, processes: many, build }
+    Role { name: "pool", about: "Works.", kind: RoleKind::Workload, core: Core::All, knobs: WORKERS, processes: many, build, other_build: None }
 }
 
 fn build(roles: &[(&Role, usize)]) -> Result<Plan, PlanError> {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-const PAGE: usize = 4096;
+/// Bytes of a page of the page cache.
+pub(super) const PAGE: usize = 4096;
 
 /// Contents of one file.
 #[derive(Clone, Debug, Default)]

@@ -1,34 +1,17 @@
 //! What a crash leaves: the death of a process, and the loss of power.
 //!
-//! A power loss keeps what was synced and a legal subset of the rest, per file: nothing, a prefix, any
-//! subset of the changes, or any subset of their 512-byte sectors with garbage among them; sizes may
-//! survive without their data. Directory changes survive one by one in any order. This is the
-//! `posix-min` profile: the weakest behaviour that POSIX and the measured file systems allow.
+//! A power loss keeps what was synced and a legal subset of the rest. [`FileSystem::fates`] chooses what
+//! becomes of each change, by the profile; [`FileSystem::leave`] makes it so.
 
-use super::{Body, Change, FileSystem, Ino, Inode, Pending};
+use super::change::{Change, Duty, Pending};
+use super::fates::{ByChance, Fate, Fates, Sector, Tear, sectors};
+use super::{Body, FileSystem, Ino, Inode};
+use crate::draw::fold;
 use contract::ProcessId;
 use rand_core::Rng;
 
-/// Bytes that a device writes or loses together.
-const SECTOR: usize = 512;
-
-/// How a power loss treats one inode's unsynced changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    /// None survives.
-    Nothing,
-    /// The oldest few survive.
-    Prefix,
-    /// Each survives or not.
-    Subset,
-    /// Each sector of each survives, is lost, or is garbage.
-    Torn,
-    /// All survive: background write-back was quick.
-    Everything,
-}
-
 /// What a power loss did, for the count of fired faults and the trace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     /// Unsynced changes that were lost.
     pub dropped: u32,
@@ -36,6 +19,8 @@ pub struct Loss {
     pub torn: u32,
     /// Unsynced changes that survived.
     pub kept: u32,
+    /// For each lost write that a sync had reported as durable, the fault slot that made it a phantom.
+    pub phantoms: Vec<usize>,
 }
 
 /// A change taken off the visible state, with what it takes to put it back.
@@ -52,7 +37,7 @@ impl FileSystem {
         for ino in 0..self.inodes.len() as Ino {
             let Some(inode) = self.inodes[ino as usize].as_mut() else { continue };
             // A sync that had not ended has made nothing durable for certain.
-            for pending in inode.pending.iter_mut().filter(|pending| pending.by == process) {
+            for pending in inode.pending.iter_mut().filter(|pending| pending.synced_by == process) {
                 if pending.durable_at > at {
                     pending.durable_at = u64::MAX;
                 }
@@ -66,34 +51,29 @@ impl FileSystem {
         self.recount();
     }
 
-    /// The power went at `at`: settles every inode's fate. Nothing is pending afterwards.
+    /// The power went at `at`: settles every change's fate by chance. Nothing is pending afterwards.
     pub fn power_loss(&mut self, at: u64, rng: &mut impl Rng) -> Loss {
+        let fates = self.fates(at, &mut ByChance(rng));
+        self.leave(at, &fates)
+    }
+
+    /// Gives every pending change its fate and makes what is left durable. `fates` are those of
+    /// [`FileSystem::fates`] for the same state and moment.
+    pub fn leave(&mut self, at: u64, fates: &Fates) -> Loss {
         let mut loss = Loss::default();
-        for ino in 0..self.inodes.len() as Ino {
-            let Some(inode) = self.inodes[ino as usize].as_mut() else { continue };
-            inode.settle(at);
-            if inode.pending.is_empty() {
-                continue;
-            }
-            let manner = draw_manner(rng, matches!(inode.body, Body::File(_)));
-            let undone = self.undo_from(ino, 0);
-            let keep = match manner {
-                Manner::Prefix => rng.next_u64() as usize % (undone.len() + 1),
-                _ => 0,
-            };
-            for (number, one) in undone.into_iter().enumerate() {
-                let durable = one.pending.durable_at <= at;
-                let fate = if durable { Fate::Kept } else { fate(manner, &one.pending, number < keep, rng) };
+        for (ino, fates) in fates {
+            let undone = self.undo_from(*ino, 0);
+            assert_eq!(undone.len(), fates.len(), "each pending change of inode {ino} has one fate");
+            for (one, fate) in undone.into_iter().zip(fates) {
+                loss.count(&one.pending, fate, at);
                 match fate {
-                    Fate::Kept => self.redo(ino, one),
-                    Fate::Torn => self.redo_torn(ino, one, rng),
+                    Fate::Kept => self.redo(*ino, one),
+                    Fate::Torn(tear) => self.redo_torn(*ino, &one, tear),
                     Fate::Dropped => {}
                 }
-                if !durable {
-                    loss.count(fate);
-                }
             }
-            if let Some(inode) = self.inodes[ino as usize].as_mut() {
+            if let Some(inode) = self.inodes[*ino as usize].as_mut() {
+                inode.mend(inode.pending.len());
                 inode.pending.clear();
             }
         }
@@ -170,81 +150,49 @@ impl FileSystem {
     }
 
     /// A write of which each sector met its own fate; the length may survive without the data.
-    fn redo_torn(&mut self, ino: Ino, one: Undone, rng: &mut impl Rng) {
-        let Change::Write { offset, .. } = one.pending.change else {
-            return self.redo(ino, one);
+    fn redo_torn(&mut self, ino: Ino, one: &Undone, tear: &Tear) {
+        let (Change::Write { offset, .. }, Some(inode)) = (&one.pending.change, &mut self.inodes[ino as usize]) else {
+            unreachable!("only writes into files are torn");
         };
-        let Some(Inode { body: Body::File(image), .. }) = &mut self.inodes[ino as usize] else { return };
-        let end = offset + one.bytes.len();
-        if end > image.len() && rng.next_u64().is_multiple_of(2) {
-            image.resize(end);
+        let Body::File(image) = &mut inode.body else { unreachable!("only files are written into") };
+        if tear.grown_to > image.len() {
+            image.resize(tear.grown_to);
         }
-        let mut from = offset;
-        while from < end {
-            let to = ((from / SECTOR + 1) * SECTOR).min(end);
-            match rng.next_u64() % 8 {
-                0..=3 => image.write(from, &one.bytes[from - offset..to - offset]),
-                4 => image.write(from, &garbage(to - from, rng)),
-                _ => {}
+        for (piece, sector) in sectors(*offset, one.bytes.len()).zip(&tear.sectors) {
+            match sector {
+                Sector::Lost => continue,
+                Sector::Kept => image.write(piece.start, &one.bytes[piece.start - offset..piece.end - offset]),
+                Sector::Garbage(seed) => image.write(piece.start, &garbage(piece.len(), *seed)),
             }
-            from = to;
+            inode.blemishes.retain(|it| !it.lies_in(&piece));
         }
     }
 
     fn recount(&mut self) {
-        let named = self.inodes.iter().flatten().filter(|inode| inode.links > 0);
-        self.used = named
-            .map(|inode| match &inode.body {
-                Body::File(image) => image.len() as u64,
-                Body::Directory(_) => 0,
-            })
-            .sum();
+        let named = || self.inodes.iter().flatten().filter(|inode| inode.links > 0);
+        self.used = named().map(Inode::size).sum();
+        self.named = 1 + named().count() as u64;
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Kept,
-    Dropped,
-    Torn,
-}
-
 impl Loss {
-    fn count(&mut self, fate: Fate) {
+    fn count(&mut self, pending: &Pending, fate: &Fate, at: u64) {
+        if pending.is_durable(at) {
+            return assert_eq!(*fate, Fate::Kept, "what is durable survives");
+        }
+        if let (Duty::Phantom(slot), true) = (pending.duty, pending.durable_at <= at) {
+            self.phantoms.push(slot as usize);
+        }
         match fate {
             Fate::Kept => self.kept += 1,
             Fate::Dropped => self.dropped += 1,
-            Fate::Torn => self.torn += 1,
+            Fate::Torn(_) => self.torn += 1,
         }
     }
 }
 
-fn draw_manner(rng: &mut impl Rng, file: bool) -> Manner {
-    match (rng.next_u64() % 8, file) {
-        (0 | 1, _) => Manner::Nothing,
-        (2, _) => Manner::Prefix,
-        (3, _) => Manner::Everything,
-        (4 | 5, true) => Manner::Torn,
-        _ => Manner::Subset,
-    }
-}
-
-fn fate(manner: Manner, pending: &Pending, in_prefix: bool, rng: &mut impl Rng) -> Fate {
-    if pending.abandoned {
-        return Fate::Dropped;
-    }
-    let keep = match manner {
-        Manner::Nothing => false,
-        Manner::Everything => true,
-        Manner::Prefix => in_prefix,
-        Manner::Subset => rng.next_u64().is_multiple_of(2),
-        Manner::Torn => return Fate::Torn,
-    };
-    if keep { Fate::Kept } else { Fate::Dropped }
-}
-
-fn garbage(len: usize, rng: &mut impl Rng) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    rng.fill_bytes(&mut bytes);
-    bytes
+/// Bytes that nobody wrote; all of them follow from `seed`.
+fn garbage(len: usize, seed: u64) -> Vec<u8> {
+    let words = (0..).map(|word: u64| fold(seed ^ word.wrapping_mul(0x9e37_79b9_7f4a_7c15), 0xa076_1d64_78bd_642f));
+    words.flat_map(u64::to_le_bytes).take(len).collect()
 }

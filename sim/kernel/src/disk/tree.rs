@@ -1,6 +1,7 @@
 //! Names: directories and what links, renames and unlinks do to them.
 
-use super::{Body, Change, Doer, FileSystem, Ino, Inode, Pending, ROOT};
+use super::change::{Change, Pending};
+use super::{Body, Doer, FileSystem, Ino, Inode, ROOT};
 use contract::disk::Stat;
 use contract::{DiskError, Open};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +32,9 @@ impl FileSystem {
             },
             (Err(DiskError::NotFound), Open::Create | Open::CreateNew) => {
                 let (parent, name) = self.parent(path)?;
-                let ino = self.add_inode(Body::File(super::Image::default()));
-                self.change_entries(parent, vec![(name.into(), None, Some(ino))], doer)?;
+                let ino = self.add_inode(Body::File(super::Image::default()))?;
+                let order = self.next_order();
+                self.change_entries(parent, vec![(name.into(), None, Some(ino))], order, doer);
                 Ok((ino, true))
             }
             (Err(error), _) => Err(error),
@@ -45,8 +47,10 @@ impl FileSystem {
             return Err(DiskError::Exists);
         }
         let (parent, name) = self.parent(path)?;
-        let ino = self.add_inode(Body::Directory(BTreeMap::new()));
-        self.change_entries(parent, vec![(name.into(), None, Some(ino))], doer)
+        let ino = self.add_inode(Body::Directory(BTreeMap::new()))?;
+        let order = self.next_order();
+        self.change_entries(parent, vec![(name.into(), None, Some(ino))], order, doer);
+        Ok(())
     }
 
     /// Gives a file a second name.
@@ -60,11 +64,13 @@ impl FileSystem {
             return Err(DiskError::Exists);
         }
         let (parent, name) = self.parent(to)?;
-        self.change_entries(parent, vec![(name.into(), None, Some(ino))], doer)
+        let order = self.next_order();
+        self.change_entries(parent, vec![(name.into(), None, Some(ino))], order, doer);
+        Ok(())
     }
 
     /// Renames, replacing an existing file atomically. Between two directories the two changes are
-    /// atomic to observers, but a power loss may keep only one of them.
+    /// atomic to observers, but a power loss may keep only one of them under [`posix-min`](crate::Profile::PosixMin).
     pub fn rename(&mut self, from: &str, to: &str, doer: Doer) -> Result<(), DiskError> {
         let ino = self.resolve(from)?;
         let (source, old_name) = self.parent(from)?;
@@ -81,10 +87,14 @@ impl FileSystem {
         let away = (old_name.into(), Some(ino), None);
         let here = (new_name.into(), replaced, Some(ino));
         if source == target {
-            return self.change_entries(source, vec![away, here], doer);
+            let order = self.next_order();
+            self.change_entries(source, vec![away, here], order, doer);
+            return Ok(());
         }
-        self.change_entries(target, vec![here], doer)?;
-        self.change_entries(source, vec![away], doer)
+        let order = self.next_order();
+        self.change_entries(target, vec![here], order, doer);
+        self.change_entries(source, vec![away], order, doer);
+        Ok(())
     }
 
     /// Removes a name.
@@ -94,7 +104,9 @@ impl FileSystem {
             return Err(DiskError::IsDirectory);
         }
         let (parent, name) = self.parent(path)?;
-        self.change_entries(parent, vec![(name.into(), Some(ino), None)], doer)
+        let order = self.next_order();
+        self.change_entries(parent, vec![(name.into(), Some(ino), None)], order, doer);
+        Ok(())
     }
 
     /// The names in a directory, sorted.
@@ -123,16 +135,33 @@ impl FileSystem {
         Ok((parent, name))
     }
 
+    /// A visible name of the inode, for people; a walk over the whole tree.
+    pub fn path_of(&self, wanted: Ino) -> Option<String> {
+        let mut todo = vec![(String::new(), ROOT)];
+        while let Some((folder, at)) = todo.pop() {
+            let Ok(entries) = self.directory(at) else { continue };
+            for (name, ino) in entries {
+                let path = format!("{folder}{name}");
+                if *ino == wanted {
+                    return Some(path);
+                }
+                todo.push((format!("{path}/"), *ino));
+            }
+        }
+        None
+    }
+
     /// Every visible file and directory with its length and whether it is wholly durable, for inspection.
     pub fn survey(&self) -> Vec<(String, u64, bool)> {
         let mut out = Vec::new();
         let mut todo = vec![(String::new(), ROOT)];
         while let Some((path, at)) = todo.pop() {
             let Ok(inode) = self.inode(at) else { continue };
+            let synced = !inode.pending.iter().any(Pending::is_unsynced);
             match &inode.body {
-                Body::File(image) => out.push((path, image.len() as u64, !self.is_dirty(at))),
+                Body::File(image) => out.push((path, image.len() as u64, synced)),
                 Body::Directory(entries) => {
-                    out.push((format!("{path}/"), 0, !self.is_dirty(at)));
+                    out.push((format!("{path}/"), 0, synced));
                     todo.extend(entries.iter().rev().map(|(name, ino)| (format!("{path}/{name}"), *ino)));
                 }
             }
@@ -147,31 +176,36 @@ impl FileSystem {
         }
     }
 
-    fn add_inode(&mut self, body: Body) -> Ino {
+    fn add_inode(&mut self, body: Body) -> Result<Ino, DiskError> {
+        if self.named >= self.named_max {
+            return Err(DiskError::NoSpace);
+        }
         self.inodes.push(Some(Inode::new(body)));
-        self.inodes.len() as Ino - 1
+        Ok(self.inodes.len() as Ino - 1)
     }
 
+    /// Changes entries of one directory, which exists.
     fn change_entries(
         &mut self,
         directory: Ino,
         entries: Vec<(Box<str>, Option<Ino>, Option<Ino>)>,
+        order: u64,
         doer: Doer,
-    ) -> Result<(), DiskError> {
+    ) {
         for (name, _, now) in &entries {
             self.set_entry(directory, name, *now);
         }
-        let inode = self.inode_mut(directory)?;
-        inode.settle(doer.event);
-        inode.pending.push(Pending::new(doer, Change::Entries(entries)));
-        inode.touch(doer.process);
+        if let Ok(inode) = self.inode_mut(directory) {
+            inode.settle(doer.event);
+            inode.pending.push(Pending::new(doer, order, Change::Entries(entries)));
+            inode.touch(doer.process);
+        }
         if self.unlinks >= COLLECT_EVERY {
             self.collect();
         }
-        Ok(())
     }
 
-    /// Sets one entry, keeping link counts and used space true.
+    /// Sets one entry, keeping link counts, used inodes and used space true.
     pub(super) fn set_entry(&mut self, directory: Ino, name: &str, now: Option<Ino>) {
         let Ok(Inode { body: Body::Directory(entries), .. }) = self.inode_mut(directory) else {
             unreachable!("only directories have entries");
@@ -183,12 +217,14 @@ impl FileSystem {
         if let Some(inode) = now.and_then(|ino| self.inodes[ino as usize].as_mut()) {
             inode.links += 1;
             if inode.links == 1 {
+                self.named += 1;
                 self.used += inode.size();
             }
         }
         if let Some(inode) = before.and_then(|ino| self.inodes[ino as usize].as_mut()) {
             inode.links -= 1;
             if inode.links == 0 {
+                self.named -= 1;
                 self.used = self.used.saturating_sub(inode.size());
                 self.unlinks += 1;
             }
@@ -233,7 +269,7 @@ impl FileSystem {
 }
 
 impl Inode {
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match &self.body {
             Body::File(image) => image.len() as u64,
             Body::Directory(_) => 0,

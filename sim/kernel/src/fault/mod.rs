@@ -79,20 +79,26 @@ pub enum FaultKind {
     MisdirectedRead,
     /// A write on the target is, with probability `chance`, never made durable although fsync reports success.
     PhantomWrite,
-    /// About half of the nodes are clogged at drawn moments of the occurrence, and freed in another order.
+    /// The target and about half of all nodes (with a wider scope: of its victims) are clogged one after the other
+    /// in the first half of the occurrence, and freed in another order in the second.
     Swizzle,
-    /// The connections of the target to one of its peers, or to all, break: frames on their way are lost, the last
-    /// one after some bytes.
+    /// When it strikes, the connections of the target to one of its peers, or to all (drawn), break: what is on its
+    /// way is lost, the last message after some bytes of its frame. Later messages use new connections.
     Reset,
-    /// What one end of a link of the target sends is swallowed until the connection times out at the end of the
-    /// occurrence; the other direction is a new connection and works.
+    /// A connection in one direction of one link of the target (drawn) is dead, and its sender does not know until it
+    /// times out at the end of the occurrence: the first messages fill the send buffer and are lost with it, the later
+    /// ones wait for the next connection and arrive stale. A one-way partition loses all, of all peers, also what is
+    /// on its way when it begins.
     HalfOpen,
-    /// Each message takes the target `amount` longer, and what does not fit its receive buffer is lost.
+    /// Each message takes a process of the target `amount` longer, and what does not fit its receive buffer meanwhile
+    /// is lost.
     SlowReceiver,
-    /// Like `pause`, and what the target had sent but was still on its way leaves when it resumes.
+    /// Like `pause`, and what the target had sent to other nodes but was still on its way leaves when it resumes;
+    /// never, if it dies before.
     Zombie,
-    /// The target's processes restart in their other build, talk to the rest through both codecs, and at the end
-    /// are rolled back.
+    /// Those of the target's processes that have another build are killed and start in it, on the files of the first;
+    /// messages move as bytes from then on. At the end they are rolled back in the same way. Restarts, and messages
+    /// that one build refuses of the other, count as fired.
     VersionSkew,
     /// The target's wall clock jumps by up to `amount`, either way, or to just before the seconds overflow 31 or 32
     /// bits; it is set right after `lasts`.

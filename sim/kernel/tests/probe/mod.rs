@@ -1,5 +1,7 @@
 //! A tiny actor that meets every fault: it writes and syncs a file, reads the clocks, and talks to its peer.
 
+pub mod second;
+
 use contract::cell::blueprint;
 use contract::plan::{Directory, NodePlan, Plan, ProcessPlan, RoleKind};
 use contract::{Actor, Addr, Context, DiskError, Duration, File, Halt, NodeId, Open, ProcessId, inbox, mark, message};
@@ -57,7 +59,11 @@ impl Actor for Probe {
 
     fn boot(next: &ProcessId, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
         ctx.set_timer((), ROUND);
+        let found = found(ctx);
         ctx.mark(mark!("probe.boot", pid = ctx.identity().pid.0, host_boot = ctx.identity().boot));
+        if let Some(last) = found {
+            ctx.mark(mark!("probe.found", last = last));
+        }
         Ok(Probe { next: Directory::known(*next), file: None, serial: 0 })
     }
 
@@ -84,13 +90,24 @@ impl Actor for Probe {
     }
 }
 
-/// `nodes` probes in a ring.
+/// The last byte of the file that an earlier life left, if it can be read.
+pub fn found<A: Actor>(ctx: &mut Context<'_, A>) -> Option<u64> {
+    let mut disk = ctx.disk();
+    let file = disk.open("probe.log", Open::Read).ok()?;
+    let last = disk.read_all(file).ok().and_then(|bytes| bytes.last().map(|byte| u64::from(*byte)));
+    disk.close(file);
+    last
+}
+
+/// `nodes` probes in a ring, each with a second build.
 pub fn plan(nodes: u32) -> Arc<Plan> {
     let mut plan = Plan::default();
     for node in 0..nodes {
         let name = format!("probe-{node}");
         plan.nodes.push(NodePlan { name: name.clone(), role: "probe", kind: RoleKind::System });
-        let blueprint = blueprint::<Probe>(ProcessId((node + 1) % nodes));
+        let next = ProcessId((node + 1) % nodes);
+        plan.other_builds.insert(ProcessId(node), contract::cell::blueprint::<second::Second>(next));
+        let blueprint = blueprint::<Probe>(next);
         plan.processes.push(ProcessPlan { name, node: NodeId(node), blueprint });
     }
     Arc::new(plan)
