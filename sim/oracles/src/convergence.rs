@@ -7,7 +7,7 @@ use crate::fact::{Fact, read};
 use crate::operations::Operations;
 use crate::oracle::{Oracle, Violation};
 use contract::{Observed, ProcessId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No sentence names more operations or clients than this.
 const NAMED_MAX: usize = 3;
@@ -17,6 +17,8 @@ const NAMED_MAX: usize = 3;
 pub struct Convergence {
     /// Whether each client is done. A process is a client once it states a history or that it is done.
     clients: BTreeMap<ProcessId, bool>,
+    /// Nobody waits for these any more: they stay broken for good.
+    excused: BTreeSet<ProcessId>,
     operations: Operations<String>,
     judged: u64,
 }
@@ -29,26 +31,35 @@ impl Convergence {
 
     /// A judge that has seen nothing.
     pub fn new() -> Self {
-        Convergence { clients: BTreeMap::new(), operations: Operations::new(Self::NAME), judged: 0 }
+        Convergence {
+            clients: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            operations: Operations::new(Self::NAME),
+            judged: 0,
+        }
     }
 
     fn waiting_operations(&self) -> Option<String> {
-        if self.operations.is_empty() {
-            return None;
-        }
-        let named = self.operations.open().take(NAMED_MAX).map(|(op, operation)| {
-            format!("client {} for operation {op}, {}, since {}", operation.client.0, operation.note, operation.since)
-        });
-        Some(format!("{}{}", named.collect::<Vec<_>>().join("; "), more(self.operations.len())))
-    }
-
-    fn waiting_clients(&self) -> Option<String> {
-        let waiting = || self.clients.iter().filter(|(_, done)| !**done).map(|(client, _)| client.0.to_string());
+        let waiting = || self.operations.open().filter(|(_, operation)| !self.excused.contains(&operation.client));
         let count = waiting().count();
         if count == 0 {
             return None;
         }
-        Some(format!("client {}{} to be done", waiting().take(NAMED_MAX).collect::<Vec<_>>().join(", "), more(count)))
+        let named = waiting().take(NAMED_MAX).map(|(op, operation)| {
+            format!("client {} for operation {op}, {}, since {}", operation.client.0, operation.note, operation.since)
+        });
+        Some(format!("{}{}", named.collect::<Vec<_>>().join("; "), more(count)))
+    }
+
+    fn waiting_clients(&self) -> Option<String> {
+        let waits = |client: &ProcessId, done: &bool| !done && !self.excused.contains(client);
+        let waiting = || self.clients.iter().filter(|(client, done)| waits(client, done));
+        let count = waiting().count();
+        if count == 0 {
+            return None;
+        }
+        let named: Vec<String> = waiting().take(NAMED_MAX).map(|(client, _)| client.0.to_string()).collect();
+        Some(format!("client {}{} to be done", named.join(", "), more(count)))
     }
 }
 
@@ -103,6 +114,10 @@ impl Oracle for Convergence {
         }
         let waits: Vec<String> = [self.waiting_operations(), self.waiting_clients()].into_iter().flatten().collect();
         (!waits.is_empty()).then(|| format!("waiting: {}", waits.join("; ")))
+    }
+
+    fn excuse(&mut self, process: ProcessId) {
+        self.excused.insert(process);
     }
 
     fn judged(&self) -> u64 {

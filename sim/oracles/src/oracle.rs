@@ -1,6 +1,6 @@
 //! What a judge is, and what it says when a promise was broken.
 
-use contract::Observed;
+use contract::{Observed, ProcessId};
 use std::fmt;
 
 /// A judge of one run.
@@ -17,6 +17,11 @@ pub trait Oracle: Send {
     /// What a healed system still has to do, as a sentence ("record 17 is still in edge-0/staging");
     /// `None` when this oracle waits for nothing.
     fn pending(&self) -> Option<String>;
+    /// From now on the process stays broken for good: [`Oracle::pending`] and [`Oracle::finish`] no longer ask for
+    /// what only that process could still do. What it says, and what was promised to others, is judged as before.
+    fn excuse(&mut self, process: ProcessId) {
+        let _ = process;
+    }
     /// How many facts it has judged: an oracle that saw nothing proves nothing.
     fn judged(&self) -> u64;
     /// How many facts it could judge neither way, because judging them would have taken too long. They are

@@ -1,7 +1,7 @@
 //! A set of oracles that judge one run together.
 
 use crate::oracle::{Oracle, OracleKind, Violation};
-use contract::Observed;
+use contract::{Observed, ProcessId};
 use std::fmt;
 
 /// The judges of one run. A copy goes on by itself, for a copy of the world.
@@ -57,6 +57,21 @@ impl Panel {
     pub fn pending(&self) -> Vec<(&'static str, String)> {
         let named = self.oracles.iter().map(|oracle| (oracle.name(), oracle.pending()));
         named.filter_map(|(name, sentence)| Some((name, sentence?))).collect()
+    }
+
+    /// Whether any of them still waits for something.
+    pub fn is_waiting(&self) -> bool {
+        self.oracles.iter().any(|oracle| oracle.pending().is_some())
+    }
+
+    /// The process stays broken for good: see [`Oracle::excuse`].
+    pub fn excuse(&mut self, process: ProcessId) {
+        self.oracles.iter_mut().for_each(|oracle| oracle.excuse(process));
+    }
+
+    /// The judges by name, in their order.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.oracles.iter().map(|oracle| oracle.name()).collect()
     }
 
     /// How many facts each has judged; an oracle with none proves nothing.

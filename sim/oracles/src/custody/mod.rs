@@ -286,6 +286,12 @@ impl Oracle for Custody {
         (!waits.is_empty()).then(|| waits.join("; "))
     }
 
+    /// Nobody waits for its recovery and its clearing up. What it accepted is still to be delivered: whoever
+    /// alone keeps accepted records cannot be left out.
+    fn excuse(&mut self, process: ProcessId) {
+        self.places.excuse(process);
+    }
+
     fn judged(&self) -> u64 {
         self.judged
     }

@@ -82,6 +82,8 @@ pub(super) struct Places {
     places: Vec<Place>,
     names: BTreeMap<String, usize>,
     ledgers: BTreeMap<ProcessId, usize>,
+    /// Nobody waits for the places of these any more.
+    excused: BTreeSet<ProcessId>,
     copies: BTreeMap<u64, Copies>,
 }
 
@@ -150,9 +152,19 @@ impl Places {
         self.places.iter().any(|place| place.process == process && place.phase != Phase::Settled)
     }
 
-    /// Some place that is not settled.
+    /// The process stays broken for good.
+    pub(super) fn excuse(&mut self, process: ProcessId) {
+        self.excused.insert(process);
+    }
+
+    /// The places of those who are waited for.
+    fn awaited(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().filter(|place| !self.excused.contains(&place.process))
+    }
+
+    /// Some place that is not settled, and is waited for.
     pub(super) fn first_recovering(&self) -> Option<&str> {
-        self.places.iter().find(|place| place.phase != Phase::Settled).map(|place| &*place.name)
+        self.awaited().find(|place| place.phase != Phase::Settled).map(|place| &*place.name)
     }
 
     /// The record is in that place too.
@@ -225,11 +237,11 @@ impl Places {
         self.places.iter().find(|place| place.ids.contains(&id)).map(|place| &*place.name)
     }
 
-    /// The places that should be empty at quiescence and are not: name, count, first record.
+    /// The places that should be empty at quiescence, are waited for and are not: name, count, first record.
     pub(super) fn transit(&self) -> impl Iterator<Item = (&str, usize, u64)> {
         let waiting = |place: &&Place| matches!(place.kind, PlaceKind::Staging | PlaceKind::Transit);
         let held = |place| Place::first(place);
-        self.places.iter().filter(waiting).filter_map(held)
+        self.awaited().filter(waiting).filter_map(held)
     }
 
     /// Counts all copies anew and compares.

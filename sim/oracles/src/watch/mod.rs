@@ -12,7 +12,7 @@
 //!
 //! A watcher that starts again resumes: it may go back, but not past a change that it has not handled, unless
 //! it was told that this was compacted. It is told so only if that is true and it does lack something. Until
-//! an open watcher has everything up to the newest revision, the run waits. The store's revisions only rise;
+//! an open watcher has everything up to the newest revision, the run waits, unless its process is excused. The store's revisions only rise;
 //! replicas may repeat what others stated. A watcher states an event before it makes its place durable.
 //!
 //! After etcd's guarantees for watch ("ordered, unique, reliable, atomic, resumable, bookmarkable") and the
@@ -32,6 +32,8 @@ use store::Store;
 pub struct Watch {
     store: Store,
     watchers: BTreeMap<String, Watcher>,
+    /// Nobody waits for the watchers of these any more.
+    excused: BTreeSet<ProcessId>,
     judged: u64,
 }
 
@@ -246,10 +248,15 @@ impl Oracle for Watch {
     }
 
     fn pending(&self) -> Option<String> {
-        self.watchers.iter().filter(|(_, watcher)| watcher.phase == Phase::Open).find_map(|(name, watcher)| {
+        let waits = |watcher: &Watcher| watcher.phase == Phase::Open && !self.excused.contains(&watcher.process);
+        self.watchers.iter().filter(|(_, watcher)| waits(watcher)).find_map(|(name, watcher)| {
             let missing = self.store.first_missing(&watcher.prefix, watcher.at, &watcher.keys, u64::MAX)?;
             Some(format!("watcher {name} waits for revision {} of {}", missing.revision, missing.key))
         })
+    }
+
+    fn excuse(&mut self, process: ProcessId) {
+        self.excused.insert(process);
     }
 
     fn judged(&self) -> u64 {

@@ -114,3 +114,57 @@ fn histories_that_make_no_sense_are_reported() {
         check("convergence", story);
     }
 }
+
+#[test]
+fn nobody_waits_for_an_excused_client_and_everybody_for_the_others() {
+    check(
+        "convergence",
+        "
+        client history.invoke id=1 action=ingest input=17
+        client2 history.invoke id=2 action=ingest input=18
+        excuse client
+        excuse edge
+        pending client 11 for operation 2
+        client2 history.complete id=2 outcome=ok output=0
+        pending client 11 to be done
+        client2 workload.done client=1
+        pending nothing
+        client history.invoke id=3 action=ingest input=19
+        pending nothing
+        client2 history.invoke id=4 action=ingest input=20
+        pending operation 4",
+    );
+}
+
+#[test]
+fn an_excuse_does_not_begin_a_run() {
+    check(
+        "convergence",
+        "
+        excuse client
+        pending first client
+        client workload.done client=0
+        pending nothing",
+    );
+}
+
+#[test]
+fn what_an_excused_client_says_must_still_make_sense() {
+    for story in [
+        "excuse client
+         client history.complete id=1 outcome=ok output=0   <- MARKS",
+        "client history.invoke id=1 action=ingest input=1
+         excuse client
+         client history.invoke id=1 action=ingest input=1   <- MARKS",
+        "client history.invoke id=1 action=ingest input=1
+         excuse client
+         client2 history.complete id=1 outcome=ok output=0   <- MARKS",
+        "client history.invoke id=1 action=ingest input=1
+         excuse client
+         client history.complete id=1 outcome=maybe output=0   <- MARKS",
+        "excuse client
+         client history.invoke id=1 input=1   <- MARKS",
+    ] {
+        check("convergence", story);
+    }
+}

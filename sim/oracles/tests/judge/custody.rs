@@ -473,3 +473,38 @@ fn malformed_marks_are_reported_not_passed_over() {
         check("custody", &format!("edge {mark}   <- MARKS"));
     }
 }
+
+#[test]
+fn an_excused_process_need_not_recover_or_clear_up() {
+    after_accepted(
+        "
+        edge custody.moved from=edge-0/active to=edge-0/staging
+        primary ledger.applied id=17 lsn=0
+        pending edge-0/staging
+        edge system.exit reason=crash
+        pending recovery
+        excuse edge
+        pending nothing
+        other custody.stored place=edge-1/active ids=[18]
+        pending edge-1/active
+        other custody.moved from=edge-1/active to=edge-1/staging
+        primary ledger.applied id=18 lsn=1
+        other custody.removed place=edge-1/staging
+        pending nothing
+        finish",
+    );
+}
+
+#[test]
+fn what_an_excused_process_accepted_must_still_be_delivered_and_not_be_lost() {
+    after_accepted(
+        "
+        excuse edge
+        pending record 17",
+    );
+    after_accepted(
+        "
+        excuse edge
+        edge custody.removed place=edge-0/active       <- E1",
+    );
+}

@@ -9,7 +9,7 @@
 //!
 //! `edge#2` is the second incarnation; `<- E1` says that this line, and no earlier one, breaks E1;
 //! `pending TEXT` that at this point the oracle waits for something with these words, `pending nothing`
-//! that it waits for nothing; `finish` ends the run. `# ...` is a comment. Numbers are numbers, `[...]`
+//! that it waits for nothing; `excuse client` that this process stays broken; `finish` ends the run. `# ...` is a comment. Numbers are numbers, `[...]`
 //! is a list, everything else is text. A line's number is its event and its time in milliseconds.
 
 use contract::{Mark, Observed, ProcessId, Time, Value};
@@ -47,6 +47,10 @@ fn tell(judge: &mut dyn Oracle, line: &str, number: u64) -> Result<(), Violation
     match line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest.trim())) {
         ("" | "#", _) => Ok(()),
         ("finish", _) => judge.finish(),
+        ("excuse", name) => {
+            judge.excuse(process(name, number));
+            Ok(())
+        }
         ("pending", words) => {
             let pending = judge.pending();
             let as_told = match &pending {
@@ -94,9 +98,8 @@ pub fn observed(story: &str) -> Vec<Observed> {
         .collect()
 }
 
-fn parse(process: &str, mark: &str, number: u64) -> Observed {
-    let (name, incarnation) = process.split_once('#').unwrap_or((process, "1"));
-    let process = match name {
+fn process(name: &str, number: u64) -> ProcessId {
+    ProcessId(match name {
         "edge" => 1,
         "other" => 2,
         "primary" => 3,
@@ -104,11 +107,15 @@ fn parse(process: &str, mark: &str, number: u64) -> Observed {
         "client" => 10,
         "client2" => 11,
         name => panic!("line {number}: nobody is called {name}"),
-    };
+    })
+}
+
+fn parse(process: &str, mark: &str, number: u64) -> Observed {
+    let (name, incarnation) = process.split_once('#').unwrap_or((process, "1"));
     let (kind, facts) = mark.split_once(' ').unwrap_or((mark, ""));
     Observed {
         at: Time(number * 1_000_000),
-        process: ProcessId(process),
+        process: self::process(name, number),
         incarnation: incarnation.parse().expect("an incarnation"),
         event: number,
         mark: Mark { kind: Cow::Owned(kind.to_owned()), facts: parse_facts(facts) },

@@ -265,3 +265,22 @@ fn generated_histories() {
         ],
     );
 }
+
+#[test]
+fn nobody_waits_for_the_watchers_of_an_excused_process_which_are_judged_all_the_same() {
+    check(
+        "watch",
+        "
+        client watch.started watcher=w from=1
+        client2 watch.started watcher=v from=1
+        primary store.changed revision=1 key=a
+        client2 watch.event watcher=v revision=1 key=a
+        pending watcher w
+        excuse client
+        pending nothing
+        primary store.changed revision=2 key=a
+        pending watcher v
+        client2 watch.event watcher=v revision=2 key=a
+        client watch.event watcher=w revision=2 key=a   <- C3",
+    );
+}
