@@ -23,6 +23,13 @@ sweep: ## Sweeps the sound scenarios over SEEDS (0..10000) and writes target/swe
 defects: ## Says how soon each planted defect is found, over 20 disjoint ranges of 1,000 seeds.
 	$(STORMPROOF) defects
 
+portable: ## Runs the pinned fingerprints on a 32-bit and on a big-endian machine, under an emulator where it is installed.
+	tests/portable.sh
+
+faults-cost: ## Measures what each fault costs the kernel per event, alone and with all others; at most twice the quiet kernel.
+	cargo build --profile bench --locked -p stormproof-tests --bin bench-kernel
+	$(TARGET)/release/bench-kernel faults
+
 bench: peers ## Measures the kernel side by side with three other simulators; about five minutes.
 	cargo build --profile bench --locked -p stormproof-tests --bin bench-kernel
 	target/peers/release/bench --stormproof $(TARGET)/release/bench-kernel
@@ -32,6 +39,9 @@ peers: ## Builds the other simulators' contestants and the bench.
 
 faults: ## Shows what each fault does to a probe: asked, fired, effect observed.
 	cargo run --quiet --release --locked -p stormproof-tests --bin faults
+
+shrink-table: ## Shrinks failing runs of each planted defect and prints their sizes before and after.
+	cargo run --quiet --release --locked -p stormproof-tests --example shrink-table
 
 fmt: ## Formats the sources.
 	cargo fmt --all
@@ -49,4 +59,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep defects faults bench peers fmt lint doc book fuzz
+.PHONY: help run test sweep defects faults portable faults-cost bench peers shrink-table fmt lint doc book fuzz

@@ -1,22 +1,24 @@
-//! Same seed, same run: twice, on one and on eight threads, in every build profile, and whatever else the
-//! registry holds.
+//! Same seed, same run: twice, on one and on eight threads, in every build profile, on every kind of machine,
+//! and whatever else the registry holds.
 //!
-//! Fingerprints are pinned in `golden/fingerprints.txt`, one file for all profiles: the debug and the
-//! release build of this test must both agree with it. After a change that is meant to change runs,
-//! `STORMPROOF_REWRITE=1 cargo test -p stormproof-tests --test determinism` writes it anew.
+//! Fingerprints are pinned in `golden/`, one pair of files for all: the debug and the release build of this test
+//! must agree with them, and so must the builds for other machines (`make portable`). After a change that is
+//! meant to change runs, `STORMPROOF_REWRITE=1 cargo test -p stormproof-tests --test determinism` writes them anew.
 
 #![allow(clippy::disallowed_methods)] // a test reads its golden file and its environment
 
 use contract::cell::{Blueprint, blueprint};
-use contract::plan::{PlanError, Role, RoleKind, Site};
-use contract::{Actor, Context, Halt, ProcessId, inbox, message};
+use contract::plan::{Core, PlanError, Role, RoleKind, Site};
+use contract::{Actor, Context, Halt, ProcessId, Time, inbox, message};
+use kernel::{FaultKind, FaultSpec, Settings, Span, World};
 use runner::{Console, Registry};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use support::bench::{pingpong, quorum, steady};
 
 const SEEDS: u64 = 6;
 
@@ -54,9 +56,26 @@ fn fingerprint(registry: &Registry, file: &str, seed: u64) -> String {
     run["fingerprint"].as_str().expect("every run has a fingerprint").to_owned()
 }
 
+/// Compares lines with a golden file, or writes it anew where that is asked for. Only lines that differ are shown.
+fn agrees_with(name: &str, lines: &str) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("STORMPROOF_REWRITE").is_some() {
+        std::fs::write(&golden, lines).expect("the golden file can be written");
+    }
+    let pinned = std::fs::read_to_string(&golden).unwrap_or_default();
+    let others = |these: &str, those: &str| -> Vec<String> {
+        let those: BTreeSet<&str> = those.lines().collect();
+        these.lines().filter(|line| !those.contains(line)).map(str::to_owned).collect()
+    };
+    let (changed, were) = (others(lines, &pinned), others(&pinned, lines));
+    assert!(
+        changed.is_empty() && were.is_empty(),
+        "runs differ from golden/{name}; if they should, rewrite it (see the top of this test)\nnow: {changed:#?}\npinned: {were:#?}"
+    );
+}
+
 #[test]
-fn fingerprints_are_equal_twice_and_those_of_the_other_build_profiles() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fingerprints.txt");
+fn fingerprints_are_equal_twice_and_those_of_other_builds_and_machines() {
     let registry = scenarios::registry();
     let mut lines = String::new();
     for file in files("scenarios/fast").into_iter().chain(files("scenarios/negative")) {
@@ -66,11 +85,37 @@ fn fingerprints_are_equal_twice_and_those_of_the_other_build_profiles() {
             lines.push_str(&format!("{file} {seed} {first}\n"));
         }
     }
-    if std::env::var_os("STORMPROOF_REWRITE").is_some() {
-        std::fs::write(&golden, &lines).expect("the golden file can be written");
+    agrees_with("fingerprints.txt", &lines);
+}
+
+/// Ten virtual seconds of a workload under faults that come often.
+fn steady_run(kinds: &[FaultKind], seed: u64) -> World {
+    let often = |spec: FaultSpec| FaultSpec { every: Span::millis(200, 1_000), lasts: Span::millis(200, 600), ..spec };
+    let faults = steady::faults(kinds).into_iter().map(often).collect();
+    let mut world = steady::world(&steady::plan(true), faults, seed);
+    world.run_until(Time(10_000_000_000));
+    world
+}
+
+#[test]
+fn the_kernel_alone_has_the_pinned_fingerprints_under_every_fault() {
+    let mut lines = String::new();
+    let every = FaultKind::ALL.into_iter().map(|kind| (kind.name(), vec![kind]));
+    for (name, kinds) in every.chain([("quiet", vec![]), ("all", FaultKind::ALL.to_vec())]) {
+        for seed in 1..=2 {
+            let world = steady_run(&kinds, seed);
+            lines.push_str(&format!("steady/{name} {seed} {:016x}\n", world.fingerprint()));
+        }
     }
-    let pinned = std::fs::read_to_string(&golden).expect("golden/fingerprints.txt exists");
-    assert_eq!(lines, pinned, "runs changed; if they should have, rewrite the golden file (see the top of this test)");
+    for seed in 1..=4 {
+        let mut pings = World::new(Arc::new(pingpong::plan(16, 2)), &Settings::default(), seed);
+        pings.run_deliveries(10_000);
+        let mut appends = World::new(Arc::new(quorum::plan(500)), &Settings::default(), seed);
+        appends.run_until(Time(60_000_000_000));
+        lines.push_str(&format!("pingpong {seed} {:016x}\n", pings.fingerprint()));
+        lines.push_str(&format!("quorum-log {seed} {:016x}\n", appends.fingerprint()));
+    }
+    agrees_with("kernel.txt", &lines);
 }
 
 #[test]
@@ -122,9 +167,11 @@ fn unrelated(name: &'static str) -> Role {
         name,
         about: "does nothing",
         kind: RoleKind::System,
+        core: Core::All,
         knobs: &[],
         processes: |_| vec!["unrelated".into()],
         build,
+        other_build: None,
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::draw;
 use crate::engine::{Engine, Phase};
 use crate::registry::Registry;
-use crate::run::Keep;
+use crate::run::{self, Keep};
 use crate::scenario::Scenario;
 use crate::verdict::hex;
 use contract::Time;
@@ -17,7 +17,7 @@ use kernel::{TraceLine, World};
 pub fn difference(scenario: &Scenario, registry: &Registry, seed: u64) -> Result<Option<Vec<String>>, PlanError> {
     // Without texts, whose copies would grow with the run; a line's digest tells payloads apart.
     let keep = Keep { trace: 64, narrate: false };
-    let start = || Ok(Engine::new(scenario, &draw::draw(scenario, seed, keep.trace, keep.narrate)?, registry));
+    let start = || Ok(run::checked(scenario, registry, &draw::draw(scenario, seed, keep.trace, keep.narrate)?));
     let (mut first, mut second): (Engine, Engine) = (start()?, start()?);
     let mut copy = first.clone();
     for slice in 1u64.. {

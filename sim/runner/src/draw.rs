@@ -4,7 +4,10 @@
 //! knob to a scenario leaves the other decisions of each seed as they were. Only integers are used, so
 //! that every platform draws the same.
 
-use crate::scenario::{FaultAsk, Group, Scenario};
+mod budget;
+mod hardware;
+
+use crate::scenario::{FaultAsk, Group, Hardware, Scenario};
 use contract::knobs::{Knob, Knobs, Unit};
 use contract::plan::{Plan, PlanError, RoleKind};
 use contract::time::{Duration, nanos};
@@ -35,16 +38,18 @@ pub struct Drawn {
 /// Draws everything for one seed. Fails only where the file's own knobs cannot be built.
 pub fn draw(scenario: &Scenario, seed: u64, trace_capacity: usize, narrate: bool) -> Result<Drawn, PlanError> {
     let draws = Draws { seed };
-    let present = draw_presence(scenario, draws);
+    let mut present = draw_presence(scenario, draws);
+    let faults = draw_faults(scenario, draws, &mut present);
+    let Hardware { network, disk, zones, pid_max, codec_sample, .. } = hardware::draw(scenario, draws);
     let settings = Settings {
-        network: scenario.network,
-        disk: scenario.disk,
+        network,
+        disk,
         restart: scenario.limits.restart,
-        faults: draw_faults(scenario, draws, &present),
-        zones: 1,
-        pid_max: 4_096,
+        faults,
+        zones,
+        pid_max,
         choices: scenario.swarm.choices && draws.one_in("choices", 2),
-        codec_sample: scenario.codec_sample,
+        codec_sample,
         events_max: scenario.limits.events,
         trace_capacity,
         narrate,
@@ -63,12 +68,12 @@ pub fn draw(scenario: &Scenario, seed: u64, trace_capacity: usize, narrate: bool
 
 /// The named streams of one seed.
 #[derive(Clone, Copy)]
-struct Draws {
-    seed: u64,
+pub(crate) struct Draws {
+    pub(crate) seed: u64,
 }
 
 impl Draws {
-    fn stream(self, decision: &str) -> ChaCha8Rng {
+    pub(crate) fn stream(self, decision: &str) -> ChaCha8Rng {
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
         key[8..16].copy_from_slice(b"scenario");
@@ -84,7 +89,7 @@ impl Draws {
 }
 
 /// A uniform number below `bound`.
-fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
+pub(crate) fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
     assert!(bound > 0, "no number lies below zero");
     ((u128::from(rng.next_u64()) * u128::from(bound)) >> 64) as u64
 }
@@ -128,18 +133,19 @@ fn draw_presence(scenario: &Scenario, draws: Draws) -> Vec<bool> {
 }
 
 /// A fault that does not exist keeps its slot, with no occurrence: slots key the kernel's choices.
-fn draw_faults(scenario: &Scenario, draws: Draws, present: &[bool]) -> Vec<FaultSpec> {
-    let faults = scenario.faults.iter().zip(present).enumerate();
+fn draw_faults(scenario: &Scenario, draws: Draws, present: &mut [bool]) -> Vec<FaultSpec> {
     let mut specs = Vec::with_capacity(present.len());
-    for (slot, (ask, &exists)) in faults {
-        let mut spec = if scenario.swarm.faults && exists {
+    for (slot, (ask, exists)) in scenario.faults.iter().zip(present).enumerate() {
+        let mut spec = if scenario.swarm.faults && *exists {
             let key = fault_key(scenario, slot);
             varied(ask.kind.usual(ask.targets.clone()), &mut draws.stream(&key))
         } else {
             ask.kind.usual(ask.targets.clone())
         };
         written(ask, &mut spec);
-        if !exists {
+        budget::cut(scenario, draws, &mut spec);
+        *exists &= !spec.targets.is_empty();
+        if !*exists {
             spec.limit = 0;
         }
         specs.push(spec);
@@ -149,31 +155,39 @@ fn draw_faults(scenario: &Scenario, draws: Draws, present: &[bool]) -> Vec<Fault
 
 /// The usual strength of a kind, stronger or weaker.
 fn varied(mut spec: FaultSpec, rng: &mut ChaCha8Rng) -> FaultSpec {
-    let span = |rng: &mut ChaCha8Rng, span: Span, power| {
-        let before = nanos(span.most).max(1);
-        let after = rounded(scaled(rng, before, power)).max(1);
-        let least = u128::from(nanos(span.least)) * u128::from(after) / u128::from(before);
-        Span { least: Duration::from_nanos(rounded(least as u64)), most: Duration::from_nanos(after) }
-    };
-    spec.every = span(rng, spec.every, 2);
-    spec.lasts = span(rng, spec.lasts, 2);
+    spec.every = stretched(rng, spec.every, 2);
+    spec.lasts = stretched(rng, spec.lasts, 2);
     if spec.chance_ppm > 0 {
         let cap = if spec.kind == FaultKind::ClockDrift { 200_000 } else { 1_000_000 };
         spec.chance_ppm = rounded(scaled(rng, u64::from(spec.chance_ppm), 2)).clamp(1, cap) as u32;
     }
     if nanos(spec.amount.most) > 0 {
-        spec.amount = span(rng, spec.amount, 1);
+        spec.amount = stretched(rng, spec.amount, 1);
     }
     spec
 }
 
+/// Both ends of a span times the same factor from `2^-power` to `2^power`.
+fn stretched(rng: &mut ChaCha8Rng, span: Span, power: u64) -> Span {
+    let before = nanos(span.most).max(1);
+    let after = rounded(scaled(rng, before, power)).max(1);
+    let least = u128::from(nanos(span.least)) * u128::from(after) / u128::from(before);
+    Span { least: Duration::from_nanos(rounded(least as u64)), most: Duration::from_nanos(after) }
+}
+
 /// What the file says is not drawn.
 fn written(ask: &FaultAsk, spec: &mut FaultSpec) {
+    spec.peers.clone_from(&ask.peers);
+    spec.scope = ask.scope;
+    spec.after = ask.after.as_deref().map(Arc::from);
     spec.every = ask.every.unwrap_or(spec.every);
     spec.lasts = ask.lasts.unwrap_or(spec.lasts);
     spec.chance_ppm = ask.chance_ppm.unwrap_or(spec.chance_ppm);
     spec.amount = ask.amount.unwrap_or(spec.amount);
     spec.limit = ask.limit.unwrap_or(spec.limit);
+    spec.key = ask.key;
+    spec.occurrences = ask.occurrences.clone().map(Arc::new);
+    spec.messages = ask.messages.clone().map(Arc::new);
 }
 
 /// Half of the seeds turn some knobs of the system; workloads stay as the file wants them.

@@ -1,16 +1,22 @@
 //! One simulated run: a storm in which safety is judged, then a healed world that must converge.
 //!
 //! An engine is a value and advances a slice of virtual time at a call, so that a run can show its
-//! progress, be compared with another in lock-step, and be copied in the middle.
+//! progress, be compared with another in lock-step, and be copied in the middle. Copies are also how liveness is
+//! checked: at drawn moments a copy heals a core of the system and must converge while the rest stays broken.
+//! The copies go on when the run itself has passed, so that a run that fails by itself fails in the simplest way.
 
 use crate::draw::Drawn;
 use crate::judge::Judge;
+use crate::liveness::{self, AT_THE_END, Check};
 use crate::panics;
 use crate::registry::Registry;
 use crate::scenario::Scenario;
+use crate::waits;
 use contract::time::Duration;
-use contract::{Observed, Time};
+use contract::{NodeId, Observed, ProcessId, Time};
 use kernel::{Progress, World};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Virtual time between two looks at the marks.
 const SLICE: Duration = Duration::from_millis(100);
@@ -18,11 +24,22 @@ const SLICE: Duration = Duration::from_millis(100);
 /// A run on its way.
 #[derive(Clone)]
 pub struct Engine {
+    scenario: Arc<Scenario>,
     world: World,
     judge: Judge,
     phase: Phase,
-    liveness: Duration,
     marks: Vec<Observed>,
+    /// All marks so far, where somebody wants them.
+    history: Option<Vec<Observed>>,
+    /// Checks to come, in the order of time.
+    checks: VecDeque<Check>,
+    /// Copies whose core was healed, to be run to their ends.
+    copies: Vec<Engine>,
+    /// The check that this engine is the copy for.
+    check: Option<Check>,
+    /// The world as it was healed, for whoever asks why it did not converge.
+    healed: Option<Box<World>>,
+    warnings: Vec<String>,
 }
 
 /// Where a run stands.
@@ -30,7 +47,7 @@ pub struct Engine {
 pub enum Phase {
     /// Faults strike until then.
     Storm(Time),
-    /// Everything is healed; it must converge until then.
+    /// Everything, or a core, is healed; it must converge until then.
     Calm(Time),
     /// Over.
     Over(End),
@@ -41,6 +58,8 @@ pub enum Phase {
 pub enum End {
     /// Healed, converged, nothing broken.
     Converged,
+    /// It did not converge, and could not have: see [`liveness::hopeless`].
+    Hopeless,
     /// An invariant was broken; the judge knows which.
     Violated,
     /// Time was up, and somebody still waits.
@@ -51,33 +70,85 @@ pub enum End {
     Panicked(panics::Caught),
 }
 
+/// A run that is over.
+pub struct Ended {
+    /// As it stood at the end.
+    pub world: World,
+    /// The judges.
+    pub judge: Judge,
+    /// How it ended.
+    pub end: End,
+    /// Where the run was judged on a copy: which core was healed, and when.
+    pub setting: Option<String>,
+    /// Who waits for whom, if it did not converge.
+    pub waits: Vec<String>,
+    /// What is no failure and yet worth knowing.
+    pub warnings: Vec<String>,
+    /// All marks, where they were recorded.
+    pub history: Vec<Observed>,
+}
+
 impl Engine {
-    /// A run that is about to start.
+    /// A run that is about to start; liveness is checked at its end only.
     pub fn new(scenario: &Scenario, drawn: &Drawn, registry: &Registry) -> Engine {
         Engine {
             world: World::new(drawn.plan.clone(), &drawn.settings, drawn.seed),
             judge: Judge::new(scenario, &drawn.plan, registry),
+            scenario: Arc::new(scenario.clone()),
             phase: Phase::Storm(Time::ZERO + drawn.safety),
-            liveness: scenario.limits.liveness,
             marks: Vec::new(),
+            history: None,
+            checks: VecDeque::new(),
+            copies: Vec::new(),
+            check: None,
+            healed: None,
+            warnings: Vec::new(),
         }
     }
 
+    /// The run with these checks of liveness on copies, which are in the order of time.
+    pub fn with_checks(mut self, checks: Vec<Check>) -> Engine {
+        self.checks = checks.into();
+        self
+    }
+
+    /// The run, recording all marks from here on.
+    pub fn recording(mut self) -> Engine {
+        self.history = Some(Vec::new());
+        self
+    }
+
     /// Runs to the end.
-    pub fn run(mut self) -> (World, Judge, End) {
-        loop {
-            match self.phase {
-                Phase::Over(end) => return (self.world, self.judge, end),
-                _ => self.advance(),
-            }
+    pub fn run(mut self) -> Ended {
+        while !matches!(self.phase, Phase::Over(_)) {
+            self.advance();
         }
+        let setting = self.setting();
+        let core = self.core();
+        let Engine { world, judge, phase, healed, warnings, history, .. } = self;
+        let end = if let Phase::Over(end) = phase { end } else { unreachable!("the run is over") };
+        let waits = match (&end, healed) {
+            (End::NotConverged, Some(healed)) => waits::explain(*healed, &world, &core),
+            _ => Vec::new(),
+        };
+        Ended { world, judge, end, setting, waits, warnings, history: history.unwrap_or_default() }
     }
 
     /// Runs one slice. Does nothing once the run is over.
     pub fn advance(&mut self) {
         let (Phase::Storm(until) | Phase::Calm(until)) = self.phase else { return };
-        if let Some(progress) = self.run_to((self.world.now() + SLICE).min(until)) {
-            self.phase = self.next_phase(until, progress);
+        let limit = (self.world.now() + SLICE).min(until);
+        while let Some(check) = self.next_check(limit) {
+            // A stop on the way changes nothing in the run.
+            if self.run_to(check.at).is_none() {
+                return;
+            }
+            self.copy_for(check);
+        }
+        let Some(progress) = self.run_to(limit) else { return };
+        self.phase = self.next_phase(until, progress);
+        if matches!(self.phase, Phase::Over(End::Converged | End::Hopeless)) {
+            self.run_copies();
         }
     }
 
@@ -92,6 +163,9 @@ impl Engine {
         self.world.take_marks(&mut self.marks);
         let judge = &mut self.judge;
         let sound = self.marks.iter().all(|mark| judge.observe(mark));
+        if let Some(history) = &mut self.history {
+            history.append(&mut self.marks);
+        }
         self.marks.clear();
         match ran {
             _ if !sound => self.phase = Phase::Over(End::Violated),
@@ -104,6 +178,11 @@ impl Engine {
     /// Where the run stands.
     pub fn phase(&self) -> &Phase {
         &self.phase
+    }
+
+    /// When it was healed, if it has been; of a run that was judged on a copy, the copy.
+    pub fn healed_at(&self) -> Option<Time> {
+        self.healed.as_ref().map(|world| world.now())
     }
 
     /// The world, for looking at it.
@@ -132,23 +211,103 @@ impl Engine {
         }
         let late = self.world.now() >= until || progress == Progress::Idle;
         match self.phase {
-            Phase::Storm(_) if late || self.judge.is_quiescent() => self.heal(),
+            Phase::Storm(_) if late || self.judge.is_quiescent() => {
+                if let Some(check) = self.checks.pop_back().filter(|check| check.at == AT_THE_END) {
+                    self.copy_for(check);
+                }
+                self.checks.clear();
+                self.heal();
+                self.phase.clone()
+            }
             Phase::Calm(_) if self.judge.converged() => self.finish(),
-            Phase::Calm(_) if late => Phase::Over(End::NotConverged),
+            Phase::Calm(_) if late => self.give_up(),
             _ => self.phase.clone(),
         }
     }
 
-    fn heal(&mut self) -> Phase {
-        let world = &mut self.world;
-        match panics::caught(|| world.heal()) {
-            Ok(()) => Phase::Calm(self.world.now() + self.liveness),
-            Err(caught) => Phase::Over(End::Panicked(caught)),
+    /// The next check that falls into the slice up to `limit`.
+    fn next_check(&mut self, limit: Time) -> Option<Check> {
+        let due = matches!(self.phase, Phase::Storm(_)) && self.checks.front()?.at <= limit;
+        if due { self.checks.pop_front() } else { None }
+    }
+
+    /// Puts a copy aside, with the check's core healed and the rest broken for good.
+    fn copy_for(&mut self, check: Check) {
+        let mut copies = std::mem::take(&mut self.copies);
+        let mut copy = Engine { checks: VecDeque::new(), warnings: Vec::new(), ..self.clone() };
+        let core = liveness::leave_out(&self.scenario, &check.core, &self.world.stricken());
+        copy.check = Some(Check { at: self.world.now(), core });
+        copy.heal();
+        copies.push(copy);
+        self.copies = copies;
+    }
+
+    /// The first copy that fails is the run.
+    fn run_copies(&mut self) {
+        for mut copy in std::mem::take(&mut self.copies) {
+            while !matches!(copy.phase, Phase::Over(_)) {
+                copy.advance();
+            }
+            match copy.phase {
+                Phase::Over(End::Converged) => {}
+                Phase::Over(End::Hopeless) => self.warnings.append(&mut copy.warnings),
+                _ => {
+                    copy.warnings.splice(0..0, self.warnings.drain(..));
+                    *self = copy;
+                    return;
+                }
+            }
         }
     }
 
+    /// The nodes that are healed in the end.
+    fn core(&self) -> BTreeSet<NodeId> {
+        self.check.as_ref().map_or_else(|| liveness::all(&self.scenario), |check| check.core.clone())
+    }
+
+    /// Which core was healed on this copy, and when; `None` if this is no copy.
+    fn setting(&self) -> Option<String> {
+        let Check { at, core } = self.check.as_ref()?;
+        let outside: BTreeSet<NodeId> = liveness::all(&self.scenario).difference(core).copied().collect();
+        let healed = liveness::names(&self.scenario, core);
+        let rest = match outside.is_empty() {
+            true => String::new(),
+            false => format!("; {} stays broken for good", liveness::names(&self.scenario, &outside)),
+        };
+        Some(format!("judged on a copy of the run that was healed at {at}: {healed}{rest}"))
+    }
+
+    fn heal(&mut self) {
+        let core: Vec<NodeId> = self.core().into_iter().collect();
+        let world = &mut self.world;
+        if let Err(caught) = panics::caught(|| world.heal_core(&core)) {
+            self.phase = Phase::Over(End::Panicked(caught));
+            return;
+        }
+        for (index, process) in self.world.plan().processes.iter().enumerate() {
+            if !core.contains(&process.node) {
+                self.judge.excuse(ProcessId(index as u32));
+            }
+        }
+        self.healed = Some(Box::new(self.world.clone()));
+        self.phase = Phase::Calm(self.world.now() + self.scenario.limits.liveness);
+    }
+
     fn finish(&mut self) -> Phase {
-        self.judge.finish();
+        // Beyond its budget a system must not lie, which was judged fact by fact; more is not demanded of it.
+        if !self.scenario.is_beyond_budget(self.world.damaged()) {
+            self.judge.finish();
+        }
         Phase::Over(if self.judge.violation().is_some() { End::Violated } else { End::Converged })
+    }
+
+    /// Time is up.
+    fn give_up(&mut self) -> Phase {
+        let Some(why) = liveness::hopeless(&self.scenario, self.world.damaged(), &self.core()) else {
+            return Phase::Over(End::NotConverged);
+        };
+        let setting = self.setting().map_or(String::new(), |setting| format!(", {setting}"));
+        self.warnings.push(format!("hopeless: not converged{setting}: {why}"));
+        Phase::Over(End::Hopeless)
     }
 }

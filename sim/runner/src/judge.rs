@@ -1,13 +1,13 @@
-//! The bench of oracles of one run: takes marks in the order of time, counts coverage, knows who still waits.
+//! The bench of oracles of one run: gives marks to the panel, counts coverage, knows which clients are done.
 //!
 //! It is the same for simulated and for real runs.
 
 use crate::registry::Registry;
 use crate::scenario::Scenario;
 use contract::mark::Name;
-use contract::plan::{Plan, RoleKind};
+use contract::plan::{Plan, ProcessPlan, RoleKind};
 use contract::{Observed, ProcessId};
-use oracles::{Oracle, Violation};
+use oracles::{OracleKind, Panel, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The mark by which a workload's process says that it has nothing left to do.
@@ -18,7 +18,7 @@ const BOOT: &str = "system.boot";
 /// The judges of one run and what they have seen.
 #[derive(Clone)]
 pub struct Judge {
-    oracles: Vec<Box<dyn Oracle>>,
+    panel: Panel,
     /// Whether the scenario names its oracles: then each of them must have judged something.
     named: bool,
     clients: BTreeSet<ProcessId>,
@@ -31,13 +31,19 @@ impl Judge {
     /// The scenario's judges, or all of them.
     pub fn new(scenario: &Scenario, plan: &Plan, registry: &Registry) -> Judge {
         let named = !scenario.expect.oracles.is_empty();
-        let wanted = |name: &str| !named || scenario.expect.oracles.contains(&name);
-        let oracles = registry.oracles.iter().filter(|kind| wanted(kind.name)).map(|kind| (kind.make)()).collect();
-        let is_client =
-            |process: &contract::plan::ProcessPlan| plan.nodes[process.node.0 as usize].kind == RoleKind::Workload;
+        let wanted = |kind: &&OracleKind| !named || scenario.expect.oracles.contains(&kind.name);
+        let kinds: Vec<OracleKind> = registry.oracles.iter().filter(wanted).copied().collect();
+        let is_client = |process: &ProcessPlan| plan.nodes[process.node.0 as usize].kind == RoleKind::Workload;
         let processes = plan.processes.iter().enumerate();
         let clients = processes.filter(|(_, process)| is_client(process)).map(|(id, _)| ProcessId(id as u32)).collect();
-        Judge { oracles, named, clients, done: BTreeSet::new(), coverage: BTreeMap::new(), violation: None }
+        Judge {
+            panel: Panel::new(&kinds),
+            named,
+            clients,
+            done: BTreeSet::new(),
+            coverage: BTreeMap::new(),
+            violation: None,
+        }
     }
 
     /// Takes the next fact; `false` once an invariant is broken. Facts after that are not judged.
@@ -56,8 +62,14 @@ impl Judge {
         } else if seen.mark.kind == BOOT {
             self.done.remove(&seen.process);
         }
-        self.violation = self.oracles.iter_mut().find_map(|oracle| oracle.observe(seen).err());
+        self.violation = self.panel.observe(seen).err();
         self.violation.is_none()
+    }
+
+    /// The process stays broken for good: nothing that only it could do is waited for.
+    pub fn excuse(&mut self, process: ProcessId) {
+        self.clients.remove(&process);
+        self.panel.excuse(process);
     }
 
     /// Every workload is done, and no oracle waits for anything.
@@ -67,7 +79,7 @@ impl Judge {
 
     /// No oracle waits for anything.
     pub fn converged(&self) -> bool {
-        self.oracles.iter().all(|oracle| oracle.pending().is_none())
+        !self.panel.is_waiting()
     }
 
     /// Whether every client has said that it is done.
@@ -77,13 +89,13 @@ impl Judge {
 
     /// Who waits for what: each oracle's name and its sentence.
     pub fn pending(&self) -> Vec<(&'static str, String)> {
-        self.oracles.iter().filter_map(|oracle| Some((oracle.name(), oracle.pending()?))).collect()
+        self.panel.pending()
     }
 
     /// What must hold at quiescence; to be called once, when the system has converged.
     pub fn finish(&mut self) {
         if self.violation.is_none() {
-            self.violation = self.oracles.iter_mut().find_map(|oracle| oracle.finish().err());
+            self.violation = self.panel.finish().err();
         }
     }
 
@@ -94,14 +106,19 @@ impl Judge {
 
     /// The oracles that judged nothing although the scenario asked for their judgement.
     pub fn idle_oracles(&self) -> Vec<&'static str> {
-        let idle: Vec<&str> =
-            self.oracles.iter().filter(|oracle| oracle.judged() == 0).map(|oracle| oracle.name()).collect();
-        if self.named || idle.len() == self.oracles.len() { idle } else { Vec::new() }
+        let judged = self.panel.judged();
+        let idle: Vec<&str> = judged.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
+        if self.named || idle.len() == judged.len() { idle } else { Vec::new() }
+    }
+
+    /// How many facts each oracle could judge neither way; those with none are left out.
+    pub fn undecided(&self) -> Vec<(&'static str, u64)> {
+        self.panel.undecided()
     }
 
     /// The judges, by name.
     pub fn names(&self) -> Vec<&'static str> {
-        self.oracles.iter().map(|oracle| oracle.name()).collect()
+        self.panel.names()
     }
 
     /// How often each kind of mark was seen.

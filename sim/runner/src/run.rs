@@ -1,8 +1,9 @@
 //! Runs one seed of a scenario in the simulator.
 
 use crate::draw::{self, Drawn};
-use crate::engine::{End, Engine};
+use crate::engine::{End, Ended, Engine};
 use crate::judge::Judge;
+use crate::liveness;
 use crate::registry::Registry;
 use crate::scenario::Scenario;
 use crate::verdict::{Measured, Verdict};
@@ -43,25 +44,32 @@ pub fn run(scenario: &Scenario, registry: &Registry, seed: u64, keep: Keep) -> R
     Ok(run_drawn(scenario, registry, &drawn))
 }
 
-/// Runs what was drawn.
+/// Runs what was drawn, liveness checks included.
 pub fn run_drawn(scenario: &Scenario, registry: &Registry, drawn: &Drawn) -> Finished {
-    let (world, judge, end) = Engine::new(scenario, drawn, registry).run();
-    finished(scenario, drawn.seed, world, judge, &end)
+    finished(scenario, drawn.seed, checked(scenario, registry, drawn).run())
+}
+
+/// The run of what was drawn, with its liveness checks, about to start.
+pub fn checked(scenario: &Scenario, registry: &Registry, drawn: &Drawn) -> Engine {
+    Engine::new(scenario, drawn, registry).with_checks(liveness::draw(scenario, drawn))
 }
 
 /// The verdict over an engine's end.
-pub fn finished(scenario: &Scenario, seed: u64, world: World, judge: Judge, end: &End) -> Finished {
+pub fn finished(scenario: &Scenario, seed: u64, ended: Ended) -> Finished {
+    let Ended { world, judge, end, setting, waits, warnings, .. } = ended;
     let measured = Measured {
         virtual_time: world.now().0,
         events: world.events(),
         fingerprint: Some(world.fingerprint()),
         faults: world.fault_counts(),
     };
-    let mut verdict = Verdict::new(scenario, seed, end, &judge, measured);
+    let mut verdict = Verdict::new(scenario, seed, &end, &judge, measured);
     if let End::Panicked(_) = end {
         // The event is written down before its handler runs: the last one is whose handler panicked.
         let last = world.last_events(1);
         verdict.facts.extend(last.iter().map(|line| format!("while {} handled event {}", line.process, line.event)));
     }
+    verdict.facts.extend(setting.into_iter().chain(waits));
+    verdict.warnings = warnings;
     Finished { verdict, world, judge }
 }

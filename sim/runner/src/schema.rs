@@ -4,7 +4,7 @@ use crate::registry::Registry;
 use crate::scenario::keys::{self, Form, Key, NODES_MAX, Vocabulary};
 use contract::knobs::{Knob, Unit};
 use contract::plan::RoleKind;
-use kernel::FaultKind;
+use kernel::{FaultKind, Profile, Scope};
 use serde_json::{Map, Value, json};
 
 /// A number and a unit of time.
@@ -13,6 +13,12 @@ const TIME: &str = r"^\d+(\.\d{1,6})?\s*(ns|us|ms|s|m|h)$";
 const SPAN: &str = r"^\d+(\.\d{1,6})?\s*(ns|us|ms|s|m|h)(\s*\.\.\s*\d+(\.\d{1,6})?\s*(ns|us|ms|s|m|h))?$";
 /// A number and a unit of size.
 const SIZE: &str = r"^\d+(\.\d{1,6})?\s*(B|KiB|MiB|GiB)$";
+/// One or two of those.
+const SIZES: &str = r"^\d+(\.\d{1,6})?\s*(B|KiB|MiB|GiB)(\s*\.\.\s*\d+(\.\d{1,6})?\s*(B|KiB|MiB|GiB))?$";
+/// One or two whole numbers.
+const NUMBERS: &str = r"^\d+(\s*\.\.\s*\d+)?$";
+/// A component and a name.
+const MARK: &str = r"^[a-z0-9_]+(\.[a-z0-9_]+)+$";
 
 /// The schema of a whole file.
 pub fn schema(registry: &Registry) -> Value {
@@ -32,10 +38,21 @@ fn property(key: &Key, registry: &Registry) -> Value {
     let mut schema = match key.form {
         Form::Text => json!({ "type": "string" }),
         Form::Integer { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Form::Occurrences => {
+            json!({ "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": u32::MAX } })
+        }
+        Form::Identities => {
+            let one = json!({ "type": "string", "pattern": "^[0-9a-fA-F]{16}$" });
+            json!({ "anyOf": [one, { "type": "array", "items": one }] })
+        }
         Form::Time => json!({ "type": "string", "pattern": TIME }),
         Form::Span => json!({ "type": "string", "pattern": SPAN }),
         Form::Chance => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-        Form::Size => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": SIZE }] }),
+        Form::Sizes => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": SIZES }] }),
+        Form::Numbers { least, most } => json!({ "anyOf": [
+            { "type": "integer", "minimum": least, "maximum": most },
+            { "type": "string", "pattern": NUMBERS },
+        ] }),
         Form::Switch => json!({ "type": "boolean" }),
         Form::Seeds => json!({ "type": "string", "pattern": r"^\d+\s*\.\.\s*\d+$" }),
         Form::Name(vocabulary) => name(vocabulary, registry),
@@ -45,7 +62,8 @@ fn property(key: &Key, registry: &Registry) -> Value {
         }
         Form::Table(keys) => table(keys, &[], registry),
         Form::Tables(keys) => json!({ "type": "array", "items": table(keys, &["kind"], registry) }),
-        Form::Counts => counts(registry),
+        Form::Counts => counts(registry, 1, &[RoleKind::System]),
+        Form::Damage => counts(registry, 0, &[RoleKind::System, RoleKind::Workload]),
         Form::Knobs => knobs(registry),
         Form::Workloads => json!({ "type": "array", "items": { "oneOf": workloads(registry) } }),
     };
@@ -59,15 +77,20 @@ fn name(vocabulary: Vocabulary, registry: &Registry) -> Value {
         Vocabulary::Oracle => registry.oracles.iter().map(|oracle| oracle.name).collect(),
         Vocabulary::Workload => registry.role_names(RoleKind::Workload),
         Vocabulary::Defect => registry.defects.iter().map(|defect| defect.id).collect(),
+        Vocabulary::Scope => Scope::ALL.iter().map(|(word, _)| *word).collect(),
+        Vocabulary::Profile => Profile::ALL.iter().map(|(word, _)| *word).collect(),
         // Nodes depend on the file.
         Vocabulary::Target => return json!({ "type": "string" }),
+        Vocabulary::Mark => return json!({ "type": "string", "pattern": MARK }),
     };
     json!({ "enum": names })
 }
 
-fn counts(registry: &Registry) -> Value {
-    let count = |name: &str| (name.to_owned(), json!({ "type": "integer", "minimum": 1, "maximum": NODES_MAX }));
-    let properties: Map<String, Value> = registry.role_names(RoleKind::System).into_iter().map(count).collect();
+/// Numbers of nodes, by role.
+fn counts(registry: &Registry, least: u64, kinds: &[RoleKind]) -> Value {
+    let count = |name: &str| (name.to_owned(), json!({ "type": "integer", "minimum": least, "maximum": NODES_MAX }));
+    let names = kinds.iter().flat_map(|kind| registry.role_names(*kind));
+    let properties: Map<String, Value> = names.map(count).collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1 })
 }
 

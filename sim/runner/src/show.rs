@@ -5,12 +5,12 @@ use crate::determinism;
 use crate::draw::Drawn;
 use crate::exit::Exit;
 use crate::scenario::{FaultAsk, Scenario, knob};
-use crate::units::{show_nanos, show_ppm, show_span};
+use crate::units::{show_bytes, show_nanos, show_ppm, show_span};
 use crate::verdict::{Verdict, hex};
-use contract::Time;
+use contract::{NodeId, Time};
 use contract::knobs::Knob;
 use contract::time::nanos;
-use kernel::{FaultCount, FaultKind, FaultSpec, TraceLine};
+use kernel::{FaultCount, FaultKind, FaultSpec, Profile, Scope, Settings, TraceLine};
 use std::collections::BTreeSet;
 
 /// Everything that a seed decides before anything runs.
@@ -45,15 +45,7 @@ pub fn plan(console: &mut Console<'_>, scenario: &Scenario, drawn: &Drawn, judge
         if drawn.settings.choices { "on" } else { "off" },
     ));
     let hardware = heading(console, "hardware");
-    let (network, disk) = (&scenario.network, &scenario.disk);
-    console.say(format!(
-        "{hardware}latency {}, local {}; read {}, write {}, sync {}",
-        show_span(network.latency),
-        show_span(network.local),
-        show_span(disk.read),
-        show_span(disk.write),
-        show_span(disk.sync),
-    ));
+    console.say(format!("{hardware}{}", hardware_line(scenario, &drawn.settings)));
     let oracles = heading(console, "oracles");
     console.say(format!("{oracles}{}", judges.join(" ")));
     if let (Some(defect), Some(catcher)) = (scenario.expect.defect, scenario.expect.caught_by) {
@@ -61,6 +53,37 @@ pub fn plan(console: &mut Console<'_>, scenario: &Scenario, drawn: &Drawn, judge
         console.say(format!("{planted}defect {defect}, to be caught by {catcher}"));
     }
     console.say("");
+}
+
+/// What is usual of machines, disks and links, and whatever else this seed or the file made of them.
+fn hardware_line(scenario: &Scenario, settings: &Settings) -> String {
+    let usual = Settings::default();
+    let profile = |settings: &Settings| {
+        let word = Profile::ALL.iter().find(|(_, profile)| *profile == settings.disk.profile);
+        word.map_or("", |(word, _)| *word).to_owned()
+    };
+    type Show<'a> = &'a dyn Fn(&Settings) -> String;
+    let shown: [(&str, bool, Show<'_>); 12] = [
+        ("latency", true, &|s| show_span(s.network.latency)),
+        ("local", true, &|s| show_span(s.network.local)),
+        ("read", true, &|s| show_span(s.disk.read)),
+        ("write", true, &|s| show_span(s.disk.write)),
+        ("sync", true, &|s| show_span(s.disk.sync)),
+        ("profile", true, &profile),
+        ("capacity", false, &|s| show_bytes(s.disk.capacity)),
+        ("inodes", false, &|s| s.disk.inodes.to_string()),
+        ("buffer", false, &|s| s.network.buffer.to_string()),
+        ("codec_sample", false, &|s| s.codec_sample.to_string()),
+        ("zones", false, &|s| s.zones.to_string()),
+        ("pid_max", false, &|s| s.pid_max.to_string()),
+    ];
+    let items = shown.iter().filter(|(_, always, show)| *always || show(settings) != show(&usual));
+    let item = |&(key, _, show): &(&str, bool, Show<'_>)| {
+        let value = show(settings);
+        let is_drawn = !scenario.hardware.said.contains(key) && value != show(&usual);
+        format!("{key} {value}{}", if is_drawn { " (drawn)" } else { "" })
+    };
+    items.map(item).collect::<Vec<_>>().join(", ")
 }
 
 /// For each role, the knobs that are not at their default, with who turned them.
@@ -91,8 +114,10 @@ fn fault_line(scenario: &Scenario, ask: &FaultAsk, spec: &FaultSpec, present: bo
         return format!("{name:<18} left out by this seed");
     }
     let nodes = scenario.node_names();
-    let targets: Vec<&str> =
-        spec.targets.iter().filter_map(|node| nodes.get(node.0 as usize)).map(|name| &**name).collect();
+    let named = |ids: &[NodeId]| {
+        let names: Vec<&str> = ids.iter().filter_map(|node| nodes.get(node.0 as usize)).map(|name| &**name).collect();
+        names.join(" ")
+    };
     let when = if ask.scripted { "at" } else { "every" };
     let mut line = format!("{name:<18} {when} {}, lasts {}", show_span(spec.every), show_span(spec.lasts));
     if spec.chance_ppm > 0 {
@@ -104,8 +129,18 @@ fn fault_line(scenario: &Scenario, ask: &FaultAsk, spec: &FaultSpec, present: bo
     if spec.limit < u32::MAX && !ask.scripted {
         line += &format!(", at most {}", spec.limit);
     }
+    if let Some(mark) = &spec.after {
+        line += &format!(", after {mark}");
+    }
     let everybody = spec.targets == scenario.system_nodes();
-    line + &if everybody { String::new() } else { format!(", on {}", targets.join(" ")) }
+    let whom = if everybody { "every node".to_owned() } else { named(&spec.targets) };
+    match spec.scope {
+        Scope::Node if everybody => {}
+        Scope::Node => line += &format!(", on {whom}"),
+        Scope::Zone => line += &format!(", on a zone of {whom}"),
+        Scope::All => line += &format!(", on {whom} at once"),
+    }
+    line + &if spec.peers.is_empty() { String::new() } else { format!(", towards {}", named(&spec.peers)) }
 }
 
 /// What a run found. The replay line is printed apart, as the last line.
@@ -117,6 +152,9 @@ pub fn verdict(console: &mut Console<'_>, verdict: &Verdict, trace: &[TraceLine]
     for fact in &verdict.facts {
         console.say(format!("  {fact}"));
     }
+    for warning in &verdict.warnings {
+        console.say(console.paint(Tone::Doubtful, format!("  warning: {warning}")));
+    }
     if let Some(signature) = &verdict.signature {
         console.say(console.paint(Tone::Faint, format!("  signature {signature}")));
     }
@@ -124,6 +162,9 @@ pub fn verdict(console: &mut Console<'_>, verdict: &Verdict, trace: &[TraceLine]
     console.say("");
     faults(console, &verdict.faults);
     coverage(console, verdict);
+    for (oracle, facts) in &verdict.undecided {
+        console.say(format!("undecided: oracle {oracle} could judge {facts} facts neither way"));
+    }
     let fingerprint = verdict.fingerprint.map_or("none".to_owned(), hex);
     let (time, events) = (Time(verdict.virtual_time), verdict.events);
     console.say(format!("time {time}, {events} events, fingerprint {fingerprint}"));

@@ -5,6 +5,22 @@
 use contract::time::{Duration, nanos};
 use kernel::Span;
 
+/// A number that each seed draws, both ends included; equal ends leave nothing to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The smallest.
+    pub least: u64,
+    /// The largest.
+    pub most: u64,
+}
+
+impl Bounds {
+    /// Always `number`.
+    pub const fn exactly(number: u64) -> Bounds {
+        Bounds { least: number, most: number }
+    }
+}
+
 /// Time units, longest first, in nanoseconds.
 const TIMES: [(&str, u64); 6] = [
     ("h", 3_600_000_000_000),
@@ -27,14 +43,31 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// A span such as `5s..20s`, both ends included, or one duration for a span without width.
 pub fn span(text: &str) -> Result<Span, String> {
-    let Some((least, most)) = text.split_once("..") else {
-        return Ok(Span::exactly(duration(text)?));
+    ends(text, duration).map(|(least, most)| Span { least, most })
+}
+
+/// Bounds of a size such as `1MiB..64MiB`, both ends included, or one size for both.
+pub fn sizes(text: &str) -> Result<Bounds, String> {
+    ends(text, bytes).map(|(least, most)| Bounds { least, most })
+}
+
+/// Bounds of a number such as `100..5000`, both ends included, or one number for both.
+pub fn numbers(text: &str) -> Result<Bounds, String> {
+    let number = |text: &str| {
+        let bad = |_| format!("`{text}` is not a whole number: write one, or two as in \"100..5000\"");
+        text.parse::<u64>().map_err(bad)
     };
-    let span = Span { least: duration(least.trim())?, most: duration(most.trim())? };
-    if span.least <= span.most {
-        Ok(span)
+    ends(text, number).map(|(least, most)| Bounds { least, most })
+}
+
+/// Both ends of a span, or the same end twice.
+fn ends<T: Copy + PartialOrd>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<(T, T), String> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let (least, most) = (parse(first.trim())?, parse(last.trim())?);
+    if least <= most {
+        Ok((least, most))
     } else {
-        Err(format!("the span `{text}` ends before it begins: write \"{}..{}\"", most.trim(), least.trim()))
+        Err(format!("the span `{text}` ends before it begins: write \"{}..{}\"", last.trim(), first.trim()))
     }
 }
 
@@ -64,6 +97,12 @@ pub fn show_nanos(nanos: u64) -> String {
 /// A span as it would be written.
 pub fn show_span(span: Span) -> String {
     let (least, most) = (show_nanos(nanos(span.least)), show_nanos(nanos(span.most)));
+    if least == most { least } else { format!("{least}..{most}") }
+}
+
+/// Bounds as they would be written, by how one end is.
+pub fn show_bounds(bounds: Bounds, show: fn(u64) -> String) -> String {
+    let (least, most) = (show(bounds.least), show(bounds.most));
     if least == most { least } else { format!("{least}..{most}") }
 }
 
@@ -140,5 +179,16 @@ mod tests {
         assert!(span("20s..5s").unwrap_err().contains("\"5s..20s\""));
         assert!(seeds("5..5").is_err() && seeds("5").is_err() && seeds("a..b").is_err());
         assert_eq!(seeds("0..1000"), Ok(0..1000));
+        assert!(sizes("64MiB..1MiB").unwrap_err().contains("\"1MiB..64MiB\""));
+        assert!(numbers("8..4").is_err() && numbers("-8").is_err() && numbers("8..").is_err());
+    }
+
+    #[test]
+    fn one_end_stands_for_both_and_bounds_read_back_the_same() {
+        assert_eq!(numbers("8"), Ok(Bounds::exactly(8)));
+        for bounds in [Bounds { least: 1 << 20, most: 3 << 25 }, Bounds::exactly(512)] {
+            assert_eq!(sizes(&show_bounds(bounds, show_bytes)), Ok(bounds));
+            assert_eq!(numbers(&show_bounds(bounds, |number| number.to_string())), Ok(bounds));
+        }
     }
 }

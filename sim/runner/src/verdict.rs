@@ -37,6 +37,10 @@ pub struct Verdict {
     pub evidence: Vec<u64>,
     /// The oracles that judged nothing in a run that passed.
     pub idle: Vec<&'static str>,
+    /// How many facts an oracle could judge neither way, for each that left some open.
+    pub undecided: Vec<(&'static str, u64)>,
+    /// What is no failure and yet worth knowing: a run that did not converge and could not have.
+    pub warnings: Vec<String>,
     /// How much time passed in the run, in nanoseconds.
     pub virtual_time: u64,
     /// How many events were handled; in a real run how many marks were seen.
@@ -75,6 +79,8 @@ impl Verdict {
             facts: Vec::new(),
             evidence: Vec::new(),
             idle: Vec::new(),
+            undecided: judge.undecided(),
+            warnings: Vec::new(),
             virtual_time: measured.virtual_time,
             events: measured.events,
             fingerprint: measured.fingerprint,
@@ -97,7 +103,7 @@ impl Verdict {
                 verdict.signature = Some(caught.signature());
                 verdict.facts = vec![format!("{} ({})", caught.message, caught.place)];
             }
-            End::Converged => verdict.vacuous(judge),
+            End::Converged | End::Hopeless => verdict.vacuous(judge),
         }
         verdict
     }
@@ -170,7 +176,7 @@ impl Verdict {
 /// The machine-readable object of one run; its keys are part of the command line's contract.
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Verdict", 12)?;
+        let mut object = serializer.serialize_struct("Verdict", 14)?;
         object.serialize_field("scenario", &self.scenario)?;
         object.serialize_field("seed", &self.seed)?;
         object.serialize_field("verdict", self.exit.word())?;
@@ -182,6 +188,8 @@ impl Serialize for Verdict {
         object.serialize_field("events", &self.events)?;
         object.serialize_field("fingerprint", &self.fingerprint.map(hex))?;
         object.serialize_field("faults", &Faults(&self.faults))?;
+        object.serialize_field("undecided", &Undecided(&self.undecided))?;
+        object.serialize_field("warnings", &self.warnings)?;
         object.serialize_field("replay", &self.replay())?;
         object.end()
     }
@@ -198,6 +206,15 @@ pub struct Seconds(pub u64);
 impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(self.0 as f64 / 1e9)
+    }
+}
+
+/// Counts by oracle as a map.
+struct Undecided<'a>(&'a [(&'static str, u64)]);
+
+impl Serialize for Undecided<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
     }
 }
 

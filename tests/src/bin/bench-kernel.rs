@@ -11,10 +11,10 @@ use rand_core::Rng;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use support::bench::{pingpong, quorum};
+use support::bench::{cost, pingpong, quorum};
 
-const USAGE: &str = "usage: bench-kernel pingpong|quorum-log|short|draws [--nodes N] [--outstanding K] \
-                     [--deliveries N] [--appends N] [--runs N] [--seed S] [--no-disk]";
+const USAGE: &str = "usage: bench-kernel pingpong|quorum-log|short|draws|faults [--nodes N] [--outstanding K] \
+                     [--deliveries N] [--appends N] [--runs N] [--events N] [--rounds N] [--seed S] [--no-disk]";
 
 struct Options {
     workload: String,
@@ -23,6 +23,8 @@ struct Options {
     deliveries: u64,
     appends: u64,
     runs: u64,
+    events: u64,
+    rounds: u64,
     seed: u64,
 }
 
@@ -36,8 +38,17 @@ struct Report {
 fn options() -> Result<Options, String> {
     let mut args = std::env::args().skip(1);
     let workload = args.next().ok_or(USAGE)?;
-    let mut options =
-        Options { workload, nodes: 64, outstanding: 1, deliveries: 1_000_000, appends: 100_000, runs: 200, seed: 1 };
+    let mut options = Options {
+        workload,
+        nodes: 64,
+        outstanding: 1,
+        deliveries: 1_000_000,
+        appends: 100_000,
+        runs: 200,
+        events: 300_000,
+        rounds: 7,
+        seed: 1,
+    };
     while let Some(flag) = args.next() {
         if flag == "--no-disk" {
             return Err("bench-kernel always runs with its disk".into());
@@ -50,6 +61,8 @@ fn options() -> Result<Options, String> {
             "--deliveries" => options.deliveries = value,
             "--appends" => options.appends = value,
             "--runs" => options.runs = value,
+            "--events" => options.events = value,
+            "--rounds" => options.rounds = value.max(1),
             "--seed" => options.seed = value,
             _ => return Err(format!("unknown flag {flag}\n{USAGE}")),
         }
@@ -156,12 +169,33 @@ fn bench_draws(options: &Options) {
     assert!(sum != 0, "the draws are used");
 }
 
+/// What faults cost, as a table; fails where all of them together cost more than they may.
+fn bench_faults(options: &Options) -> ExitCode {
+    let wanted = cost::Options { events: options.events, rounds: options.rounds, seed: options.seed };
+    let rows = cost::measure(wanted, &mut |round| eprintln!("round {} of {}", round + 1, wanted.rounds));
+    print!("{}", cost::table(&rows));
+    let unmet = cost::unmet(&rows);
+    if !unmet.is_empty() {
+        eprintln!("bench-kernel: never fired, so measure for longer (--events): {}", unmet.join(", "));
+        return ExitCode::from(2);
+    }
+    let ratio = rows.iter().filter(|row| row.name.starts_with("all")).map(cost::Row::ratio).fold(0.0, f64::max);
+    let (held, limit) = (ratio <= cost::LIMIT, cost::LIMIT);
+    println!(
+        "all faults: {ratio:.2} times the quiet kernel, at most {limit}: {}",
+        if held { "held" } else { "broken" }
+    );
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn main() -> ExitCode {
-    if let Ok(options) = options()
-        && options.workload == "draws"
-    {
-        bench_draws(&options);
-        return ExitCode::SUCCESS;
+    match options() {
+        Ok(options) if options.workload == "draws" => {
+            bench_draws(&options);
+            return ExitCode::SUCCESS;
+        }
+        Ok(options) if options.workload == "faults" => return bench_faults(&options),
+        _ => {}
     }
     let report = options().and_then(|options| {
         let report = match options.workload.as_str() {

@@ -19,7 +19,7 @@ const RUNNER: (&str, &str) =
 const ROOT: (&str, &str) = ("scenarios/", "is the composition root: it starts processes of the real world");
 const TESTS: (&str, &str) = ("tests/", "looks at the whole from outside");
 
-const BANS: [Ban; 6] = [
+const BANS: [Ban; 7] = [
     Ban {
         words: &["HashMap", "HashSet", "RandomState"],
         instead: "BTreeMap, BTreeSet or an index: iteration order must be the same in every run",
@@ -43,6 +43,11 @@ const BANS: [Ban; 6] = [
     Ban {
         words: &["thread_rng", "rand::rng", "rand::random", "OsRng", "getrandom", "from_entropy"],
         instead: "Context::random, or a stream keyed by what it is for",
+        allowed: &[HOST, TESTS],
+    },
+    Ban {
+        words: &["next_u64() as usize", "random() as usize"],
+        instead: "draw::index or Context::random_below: a 32-bit machine would cut the draw to its low half",
         allowed: &[HOST, TESTS],
     },
     Ban {

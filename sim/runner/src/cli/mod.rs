@@ -2,10 +2,13 @@
 
 mod crash_points;
 mod detect;
+mod explain;
+mod history;
 mod know;
 mod real_run;
 mod replay;
 mod run;
+mod shrink;
 mod sweep;
 
 use crate::console::Console;
@@ -57,6 +60,22 @@ A negative scenario (with `defect`) passes when its first failing seed is caught
   stormproof replay scenarios/regress/lost_ack.toml
 The exit code is that of the run: 0 means that the failure is gone.")]
     Replay(ReplayArgs),
+    /// Why a run failed: a self-contained HTML page with its space-time diagram, its causes and the nearest run
+    /// that passes; also a Perfetto trace and plain text.
+    #[command(after_help = "Examples:
+  stormproof explain scenarios/negative/p01_teardown_unlink.toml --seed 0 --out report.html
+  stormproof explain SP1:scenarios/fast/edge_custody.toml:hash=0badcafe:seed=42:sig=ab12cd34:fp=0123456789abcdef
+  stormproof explain scenarios/fast/edge_custody.toml --seed 42 --text
+  stormproof explain scenarios/fast/edge_custody.toml --seed 42 --perfetto trace.json
+The page needs nothing but a browser: mail it, attach it, print it. The exit code is that of the run.")]
+    Explain(explain::ExplainArgs),
+    /// Makes a failure small: a commented scenario file with only what the failure needs.
+    #[command(after_help = "Examples:
+  stormproof shrink scenarios/fast/edge_custody.toml --seed 42 --out lost_ack.toml
+  stormproof shrink SP1:scenarios/fast/edge_custody.toml:hash=0badcafe:seed=42:sig=ab12cd34:fp=0123456789abcdef
+  stormproof shrink scenarios/negative/p01_teardown_unlink.toml --seed 7 --time 20s --json
+Without --out, the file goes to the standard output. A run that passes exits 2: there is nothing to shrink.")]
+    Shrink(shrink::ShrinkArgs),
     /// Crashes at every effect boundary of a passing run, and once more in each recovery: does it recover?
     #[command(after_help = "Examples:
   stormproof crash-points scenarios/fast/edge_custody.toml
@@ -64,6 +83,12 @@ The exit code is that of the run: 0 means that the failure is gone.")]
   stormproof crash-points scenarios/negative/p01_teardown_unlink.toml --faults drawn
 A certificate that time cut short, or a run without effects, exits 6: it proves nothing.")]
     CrashPoints(crash_points::CrashPointsArgs),
+    /// The history of a run: every mark as JSON lines, or the clients' operations as EDN for Jepsen's checkers.
+    #[command(after_help = "Examples:
+  stormproof history scenarios/fast/edge_custody.toml --seed 42 > marks.jsonl
+  stormproof history scenarios/fast/edge_custody.toml --seed 42 --format edn --out history.edn
+The exit code says whether it was written. How the run ended is printed on standard error.")]
+    History(history::HistoryArgs),
     /// The planted defects: seeds and virtual time to detection, over disjoint ranges of seeds.
     #[command(after_help = "Examples:
   stormproof defects
@@ -230,7 +255,10 @@ pub fn execute(
         Command::Run(args) => run::run(&mut session, &args),
         Command::Sweep(args) => sweep::sweep(&mut session, &args),
         Command::Replay(args) => replay::replay(&mut session, &args),
+        Command::Explain(args) => explain::explain(&mut session, &args),
+        Command::Shrink(args) => shrink::shrink(&mut session, &args),
         Command::CrashPoints(args) => crash_points::crash_points(&mut session, &args),
+        Command::History(args) => history::history(&mut session, &args),
         Command::Defects(args) => detect::detect(&mut session, &args),
         Command::Check { paths } => know::check(&mut session, &paths),
         Command::Schema => know::schema(&mut session),

@@ -3,7 +3,7 @@
 use super::{RunArgs, Session};
 use crate::determinism;
 use crate::draw;
-use crate::engine::{Engine, Phase};
+use crate::engine::Phase;
 use crate::exit::Exit;
 use crate::run::{self, Finished, Keep};
 use crate::scenario::Scenario;
@@ -51,10 +51,9 @@ pub fn one(
 ) -> Result<Finished, Exit> {
     let keep = if trace { Keep::ALL } else { Keep::MUCH };
     let drawn = draw::draw(scenario, seed, keep.trace, keep.narrate).map_err(|error| session.refused(error))?;
-    let mut engine = Engine::new(scenario, &drawn, session.registry);
+    let mut engine = run::checked(scenario, session.registry, &drawn);
     if json {
-        let (world, judge, end) = engine.run();
-        return Ok(run::finished(scenario, seed, world, judge, &end));
+        return Ok(run::finished(scenario, seed, engine.run()));
     }
     show::plan(session.console, scenario, &drawn, &engine.judge().names());
     for slice in 1u64.. {
@@ -68,8 +67,7 @@ pub fn one(
             _ => {}
         }
     }
-    let (world, judge, end) = engine.run();
-    Ok(run::finished(scenario, seed, world, judge, &end))
+    Ok(run::finished(scenario, seed, engine.run()))
 }
 
 /// The report of a run, for people or for machines.
@@ -86,11 +84,6 @@ pub fn report(session: &mut Session<'_, '_>, finished: &Finished, verdict: &Verd
         session.console.say("");
     }
     show::verdict(session.console, verdict, &lines);
-    if verdict.exit == Exit::NotConverged {
-        for line in finished.world.waiting() {
-            session.console.say(format!("  {line}"));
-        }
-    }
 }
 
 /// The last line.

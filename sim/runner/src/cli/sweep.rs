@@ -95,6 +95,10 @@ fn show_tally(session: &mut Session<'_, '_>, tally: &Tally) {
     for line in why {
         session.console.say(format!("  {line}"));
     }
+    if let Some(warnings) = tally.warnings() {
+        let line = session.console.paint(Tone::Doubtful, format!("  {warnings}"));
+        session.console.say(line);
+    }
     for (signature, group) in tally.failures() {
         let signature = session.console.paint(if tally.is_negative() { Tone::Faint } else { Tone::Bad }, signature);
         session.console.say(format!("  {signature}"));
@@ -179,11 +183,19 @@ struct OneScenario<'a> {
     runs: u64,
     passed: u64,
     vacuous: u64,
+    warned: u64,
+    warning: Option<FirstWarning<'a>>,
     events: u64,
     virtual_time: f64,
     faults: FaultMap,
     coverage: BTreeMap<&'a str, u64>,
     failures: Vec<Failures<'a>>,
+}
+
+#[derive(Serialize)]
+struct FirstWarning<'a> {
+    seed: u64,
+    warning: &'a str,
 }
 
 #[derive(Serialize)]
@@ -233,6 +245,8 @@ impl<'a> OneScenario<'a> {
             runs: tally.runs,
             passed: tally.passed,
             vacuous: tally.vacuous,
+            warned: tally.warned,
+            warning: tally.warning.as_ref().map(|(seed, warning)| FirstWarning { seed: *seed, warning }),
             events: tally.events,
             virtual_time: tally.virtual_time as f64 / 1e9,
             faults: FaultMap(tally.faults.iter().map(|(kind, count)| (*kind, *count)).collect()),

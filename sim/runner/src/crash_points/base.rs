@@ -91,8 +91,7 @@ impl Base {
             engine.advance();
             engine.world_mut().take_effects(&mut effects);
         }
-        let (world, judge, end) = engine.run();
-        let Finished { verdict, world, .. } = run::finished(scenario, seed, world, judge, &end);
+        let Finished { verdict, world, .. } = run::finished(scenario, seed, engine.run());
         let boundaries = Boundaries::of(effects, &drawn.plan, world.now());
         Ok(Base { drawn, boundaries, verdict })
     }

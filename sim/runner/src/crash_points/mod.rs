@@ -13,7 +13,7 @@ mod base;
 mod boundary;
 mod certify;
 mod once;
-mod pipeline;
+pub(crate) mod pipeline;
 mod sample;
 mod strike;
 mod tally;

@@ -64,8 +64,7 @@ impl Field<'_> {
 
     /// Runs to the end and judges.
     pub fn end(&self, engine: Engine) -> Finished {
-        let (world, judge, end) = engine.run();
-        run::finished(self.scenario, self.drawn.seed, world, judge, &end)
+        run::finished(self.scenario, self.drawn.seed, engine.run())
     }
 
     /// The variants of a power loss that differ: one where nothing waits for a sync.

@@ -3,15 +3,19 @@
 pub mod keys;
 pub mod knob;
 mod parse;
-mod parse_fault;
+mod parse_budget;
+pub(crate) mod parse_fault;
+mod parse_hardware;
 pub mod reader;
+pub mod write;
 
 use crate::diagnostic::{Diagnostic, FileErrors};
 use crate::registry::Registry;
+use crate::units::Bounds;
 use contract::plan::{Plan, PlanError, Population, Role, RoleKind};
 use contract::time::Duration;
 use contract::{NodeId, knobs::Knobs};
-use kernel::{DiskSettings, FaultKind, NetworkSettings, Span};
+use kernel::{DiskSettings, FaultKind, NetworkSettings, Scope, Settings, Span};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -28,16 +32,14 @@ pub struct Scenario {
     pub groups: Vec<Group>,
     /// When a run is over.
     pub limits: Limits,
-    /// The network's quiet behaviour.
-    pub network: NetworkSettings,
-    /// Every n-th message moves as bytes.
-    pub codec_sample: u64,
-    /// The disks' quiet behaviour.
-    pub disk: DiskSettings,
+    /// What machines, disks and links are like when nothing is wrong.
+    pub hardware: Hardware,
     /// What each seed draws.
     pub swarm: Swarm,
     /// What goes wrong; the index is the fault's slot.
     pub faults: Vec<FaultAsk>,
+    /// How much durable data may be destroyed.
+    pub budget: Budget,
     /// Who judges.
     pub expect: Expect,
     /// The seed of `run` when none is given.
@@ -55,6 +57,27 @@ pub struct Group {
     pub count: usize,
     /// The knobs that the file sets.
     pub set: knob::Set,
+}
+
+/// What machines, disks and links are like when nothing is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    /// Availability zones.
+    pub zones: u32,
+    /// The largest process number.
+    pub pid_max: u32,
+    /// The network's quiet behaviour.
+    pub network: NetworkSettings,
+    /// Every n-th message moves as bytes.
+    pub codec_sample: u64,
+    /// The disks' quiet behaviour, but for their room.
+    pub disk: DiskSettings,
+    /// Bytes of a disk.
+    pub capacity: Bounds,
+    /// Files and directories of a disk.
+    pub inodes: Bounds,
+    /// The keys of the three tables that the file has: the swarm leaves them alone.
+    pub said: BTreeSet<&'static str>,
 }
 
 /// When a run is over.
@@ -79,10 +102,14 @@ pub struct Swarm {
     pub faults: bool,
     /// Knobs.
     pub knobs: bool,
+    /// What the file leaves open of machines, disks and links.
+    pub capacities: bool,
     /// Rare legal choices of actors.
     pub choices: bool,
     /// When the system is healed.
     pub safety: bool,
+    /// Which cores are healed on copies of the run, and when.
+    pub liveness: bool,
 }
 
 /// A fault as the file asks for it; what is `None` is the kind's usual strength, or drawn.
@@ -92,6 +119,12 @@ pub struct FaultAsk {
     pub kind: FaultKind,
     /// Whom.
     pub targets: Vec<NodeId>,
+    /// The other ends of its links; nobody for everybody else.
+    pub peers: Vec<NodeId>,
+    /// How many targets at once.
+    pub scope: Scope,
+    /// The kind of mark that it waits for.
+    pub after: Option<String>,
     /// From one occurrence to the next.
     pub every: Option<Span>,
     /// How long.
@@ -104,6 +137,21 @@ pub struct FaultAsk {
     pub limit: Option<u32>,
     /// Written with `at`: part of a story, never left out.
     pub scripted: bool,
+    /// What keys its draws in place of its slot.
+    pub key: Option<u32>,
+    /// The only occurrences that strike.
+    pub occurrences: Option<BTreeSet<u32>>,
+    /// The only messages that it meets, by identity.
+    pub messages: Option<BTreeSet<u64>>,
+}
+
+/// How much durable data a run may lose for good: what the other copies must make up for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// For each group of nodes, how many of them faults that damage may strike in one run.
+    pub damage: Vec<usize>,
+    /// The run may lose every copy: then it must fail loudly, never lie and never acknowledge what it lost.
+    pub unsurvivable: bool,
 }
 
 /// Who judges, and what a negative scenario must find.
@@ -177,6 +225,24 @@ impl Scenario {
         self.expect.defect.is_some()
     }
 
+    /// Whether damage to these nodes is more than the budget promises: nothing says that a copy is left.
+    pub fn is_beyond_budget(&self, damaged: &BTreeSet<NodeId>) -> bool {
+        let mut struck = vec![0; self.groups.len()];
+        for group in damaged.iter().filter_map(|node| self.group_of(*node)) {
+            struck[group] += 1;
+        }
+        struck.iter().zip(&self.budget.damage).any(|(struck, allowed)| struck > allowed)
+    }
+
+    /// The index of a node's group.
+    pub fn group_of(&self, node: NodeId) -> Option<usize> {
+        let mut end = 0;
+        self.groups.iter().position(|group| {
+            end += group.count;
+            (node.0 as usize) < end
+        })
+    }
+
     /// The names of the nodes, in the order of their identities.
     pub fn node_names(&self) -> Vec<String> {
         self.groups.iter().flat_map(|group| (0..group.count).map(|i| format!("{}-{i}", group.role.name))).collect()
@@ -207,6 +273,14 @@ impl Group {
     }
 }
 
+impl Default for Hardware {
+    fn default() -> Self {
+        let Settings { zones, pid_max, network, codec_sample, disk, .. } = Settings::default();
+        let (capacity, inodes) = (Bounds::exactly(disk.capacity), Bounds::exactly(disk.inodes));
+        Hardware { zones, pid_max, network, codec_sample, disk, capacity, inodes, said: BTreeSet::new() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -214,13 +288,13 @@ impl Default for Limits {
             safety: Duration::from_secs(60),
             liveness: Duration::from_secs(60),
             events: 20_000_000,
-            restart: kernel::Settings::default().restart,
+            restart: Settings::default().restart,
         }
     }
 }
 
 impl Default for Swarm {
     fn default() -> Self {
-        Swarm { faults: true, knobs: true, choices: true, safety: true }
+        Swarm { faults: true, knobs: true, capacities: true, choices: true, safety: true, liveness: true }
     }
 }

@@ -4,10 +4,9 @@ use crate::diagnostic::{Diagnostic, Sink, unknown};
 use crate::registry::Registry;
 use crate::scenario::keys::{self, NODES_MAX, Vocabulary};
 use crate::scenario::reader::{self, Place, Section};
-use crate::scenario::{Expect, Group, Limits, Scenario, Swarm, knob, parse_fault};
+use crate::scenario::{Expect, Group, Limits, Scenario, Swarm, knob, parse_budget, parse_fault, parse_hardware};
 use contract::plan::{Role, RoleKind};
 use contract::time::nanos;
-use kernel::Settings;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -34,7 +33,6 @@ fn syntax_error(error: &toml::de::Error) -> Diagnostic {
 
 /// Reads everything; what is wrong is in the sink, and stands-ins are in the result.
 fn read(path: &str, source: &str, registry: &Registry, top: &Section<'_>) -> Scenario {
-    let quiet = Settings::default();
     let title = top.text("title").unwrap_or_default();
     if top.get("title").is_none() {
         top.missing("title");
@@ -42,22 +40,21 @@ fn read(path: &str, source: &str, registry: &Registry, top: &Section<'_>) -> Sce
     let mut groups = read_nodes(top, registry);
     read_knobs(top, registry, &mut groups);
     read_workloads(top, registry, &mut groups);
+    let budget = parse_budget::read(top, &groups);
     let mut scenario = Scenario {
         path: path.replace('\\', "/"),
         hash: xxhash_rust::xxh3::xxh3_64(source.as_bytes()),
         title,
         groups,
         limits: read_limits(top),
-        network: quiet.network,
-        codec_sample: quiet.codec_sample,
-        disk: quiet.disk,
+        hardware: parse_hardware::read(top),
         swarm: read_swarm(top),
         faults: Vec::new(),
+        budget,
         expect: read_expect(top, registry),
         seed: top.integer("seed"),
         seeds: top.seeds("seeds"),
     };
-    read_hardware(top, &mut scenario);
     scenario.faults =
         top.sections("fault", keys::FAULT).iter().filter_map(|s| parse_fault::read(s, &scenario)).collect();
     scenario
@@ -156,7 +153,7 @@ fn read_workloads(top: &Section<'_>, registry: &Registry, groups: &mut Vec<Group
         };
         let Some(role) = registry.role(name).filter(|role| role.kind == RoleKind::Workload) else {
             section.sink().push(unknown(
-                noun(Vocabulary::Workload),
+                Vocabulary::Workload.noun_alone(),
                 name,
                 place,
                 &registry.role_names(RoleKind::Workload),
@@ -212,24 +209,10 @@ fn read_swarm(top: &Section<'_>) -> Swarm {
     Swarm {
         faults: section.switch("faults").unwrap_or(usual.faults),
         knobs: section.switch("knobs").unwrap_or(usual.knobs),
+        capacities: section.switch("capacities").unwrap_or(usual.capacities),
         choices: section.switch("choices").unwrap_or(usual.choices),
         safety: section.switch("safety").unwrap_or(usual.safety),
-    }
-}
-
-fn read_hardware(top: &Section<'_>, scenario: &mut Scenario) {
-    if let Some(section) = top.section("network") {
-        let network = &mut scenario.network;
-        network.latency = section.span("latency").unwrap_or(network.latency);
-        network.local = section.span("local").unwrap_or(network.local);
-        scenario.codec_sample = section.integer("codec_sample").unwrap_or(scenario.codec_sample);
-    }
-    if let Some(section) = top.section("disk") {
-        let disk = &mut scenario.disk;
-        disk.read = section.span("read").unwrap_or(disk.read);
-        disk.write = section.span("write").unwrap_or(disk.write);
-        disk.sync = section.span("sync").unwrap_or(disk.sync);
-        disk.capacity = section.size("capacity").unwrap_or(disk.capacity);
+        liveness: section.switch("liveness").unwrap_or(usual.liveness),
     }
 }
 
@@ -239,7 +222,7 @@ fn read_expect(top: &Section<'_>, registry: &Registry) -> Expect {
     let oracle = |(name, place): (&str, Place)| match registry.oracle(name) {
         Some(oracle) => Some(oracle.name),
         None => {
-            section.sink().push(unknown(noun(Vocabulary::Oracle), name, place, &names));
+            section.sink().push(unknown(Vocabulary::Oracle.noun_alone(), name, place, &names));
             None
         }
     };
@@ -257,7 +240,7 @@ fn read_defect(section: &Section<'_>, registry: &Registry) -> Option<&'static st
         return Some(defect.id);
     }
     let known: Vec<&str> = registry.defects.iter().map(|defect| defect.id).collect();
-    let mut error = unknown(noun(Vocabulary::Defect), id, place, &known);
+    let mut error = unknown(Vocabulary::Defect.noun_alone(), id, place, &known);
     if known.is_empty() {
         error.help = Some("this build contains no planted defects: build it with the feature `planted`".to_owned());
     }
@@ -284,9 +267,4 @@ fn check_catcher(section: &Section<'_>, oracles: &[&str], defect: Option<&str>, 
         }
         _ => {}
     }
-}
-
-/// The vocabulary's noun without its article.
-fn noun(vocabulary: Vocabulary) -> &'static str {
-    vocabulary.noun().trim_start_matches("an ").trim_start_matches("a ")
 }

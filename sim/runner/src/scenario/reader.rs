@@ -1,10 +1,11 @@
 //! Reads one table of a scenario file by its declared keys. What is wrong goes to the sink, and reading goes on.
 
-use crate::diagnostic::{Diagnostic, Sink, listed, nearest};
+use crate::diagnostic::{Diagnostic, Sink, listed, nearest, unknown};
 use crate::scenario::keys::{Form, Key};
-use crate::units;
+use crate::units::{self, Bounds};
 use contract::time::Duration;
 use kernel::Span;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -107,9 +108,37 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A size in bytes, as a number or as text with a unit.
-    pub fn size(&self, name: &str) -> Option<u64> {
-        self.read(name, size)
+    /// A size in bytes, as a number or as text with units, or a span of them.
+    pub fn sizes(&self, name: &str) -> Option<Bounds> {
+        self.read(name, |value| match integer(value) {
+            Some(number) => number.map(Bounds::exactly).map_err(|()| Bad::Content("a size is not negative".to_owned())),
+            None => by_text(value, units::sizes),
+        })
+    }
+
+    /// A whole number within the declared bounds, or a span of them.
+    pub fn numbers(&self, name: &str) -> Option<Bounds> {
+        let Form::Numbers { least, most } = self.form(name) else { return None };
+        self.read(name, |value| {
+            let outside = || Bad::Content(format!("`{name}` must lie in {least}..={most}"));
+            let bounds = match integer(value) {
+                Some(number) => Bounds::exactly(number.map_err(|()| outside())?),
+                None => by_text(value, units::numbers)?,
+            };
+            if least <= bounds.least && bounds.most <= most { Ok(bounds) } else { Err(outside()) }
+        })
+    }
+
+    /// One of the words that stand for a value; another one is reported with the nearest.
+    pub fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let Form::Name(vocabulary) = self.form(name) else { return None };
+        let (word, place) = self.name(name)?;
+        let found = words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(known, _)| *known).collect();
+            self.sink.push(unknown(vocabulary.noun_alone(), word, place, &known));
+        }
+        found
     }
 
     /// A switch.
@@ -127,6 +156,34 @@ impl<'a> Section<'a> {
                 Err(Bad::Content(format!("`{name}` must lie in 0.0..=1.0")))
             }
         })
+    }
+
+    /// Numbers of occurrences, from 1.
+    pub fn occurrences(&self, name: &str) -> Option<BTreeSet<u32>> {
+        self.read(name, |value| {
+            let bad = || Bad::Content(format!("`{name}` must hold whole numbers from 1 to {}", u32::MAX));
+            let number = |value: &DeValue<'_>| match integer(value).ok_or(Bad::Type)? {
+                Ok(number) if number > 0 => u32::try_from(number).map_err(|_| bad()),
+                _ => Err(bad()),
+            };
+            value.as_array().ok_or(Bad::Type)?.iter().map(|item| number(item.get_ref())).collect()
+        })
+    }
+
+    /// Identities of messages, as they are printed.
+    pub fn identities(&self, name: &str) -> Option<BTreeSet<u64>> {
+        let all = self.names(name)?;
+        let mut read = BTreeSet::new();
+        for (text, place) in all {
+            match u64::from_str_radix(text, 16) {
+                Ok(identity) if text.len() == 16 => drop(read.insert(identity)),
+                _ => {
+                    let help = Some(format!("for example {name} = {}", Form::Identities.example()));
+                    self.push(format!("`{text}` is no identity of a message"), place, "16 hexadecimal digits", help);
+                }
+            }
+        }
+        Some(read)
     }
 
     /// One name with its place.
@@ -261,12 +318,4 @@ pub fn found(value: &DeValue<'_>) -> String {
 
 fn by_text<T>(value: &DeValue<'_>, parse: fn(&str) -> Result<T, String>) -> Result<T, Bad> {
     parse(value.as_str().ok_or(Bad::Type)?).map_err(Bad::Content)
-}
-
-fn size(value: &DeValue<'_>) -> Result<u64, Bad> {
-    match integer(value) {
-        Some(Ok(number)) => Ok(number),
-        Some(Err(())) => Err(Bad::Content("a size is not negative".to_owned())),
-        None => by_text(value, units::bytes),
-    }
 }

@@ -35,6 +35,11 @@ pub fn summary(tallies: &[Tally]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| `{}` | {row} |", tally.path);
     }
+    for tally in tallies {
+        if let Some(warnings) = tally.warnings() {
+            let _ = writeln!(text, "\n`{}`: {warnings}", tally.path);
+        }
+    }
     for tally in tallies.iter().filter(|tally| tally.outcome().0 != Exit::Passed) {
         let _ = writeln!(text, "\n### `{}`\n\n{}\n", tally.path, junit::summary(tally));
         for reason in tally.outcome().1 {

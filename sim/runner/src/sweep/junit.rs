@@ -38,7 +38,8 @@ fn test_case(xml: &mut String, tally: &Tally) {
         xml.push_str(&escape(&details(tally, &why)));
         xml.push_str("      </failure>\n");
     }
-    let _ = writeln!(xml, "      <system-out>{}</system-out>", escape(&summary(tally)));
+    let warnings = tally.warnings().map_or(String::new(), |warnings| format!("\n{warnings}"));
+    let _ = writeln!(xml, "      <system-out>{}{}</system-out>", escape(&summary(tally)), escape(&warnings));
     xml.push_str("    </testcase>\n");
 }
 

@@ -21,6 +21,10 @@ pub struct Tally {
     pub passed: u64,
     /// Runs in which a fault that was asked for met nobody, or an oracle judged nothing.
     pub vacuous: u64,
+    /// Runs that passed with a warning.
+    pub warned: u64,
+    /// The first of them: its seed and its warning.
+    pub warning: Option<(u64, String)>,
     /// Failures of one signature, by that signature.
     pub groups: BTreeMap<String, Group>,
     /// Asked and fired, by kind.
@@ -67,6 +71,8 @@ impl Tally {
             runs: 0,
             passed: 0,
             vacuous: 0,
+            warned: 0,
+            warning: None,
             groups: BTreeMap::new(),
             faults: asks.iter().map(|&kind| (kind, FaultCount::default())).collect(),
             coverage: BTreeMap::new(),
@@ -98,6 +104,10 @@ impl Tally {
         } else {
             self.passed += 1;
             self.vacuous += u64::from(verdict.exit == Exit::Vacuous);
+            if let Some(warning) = verdict.warnings.first() {
+                self.warned += 1;
+                self.warning.get_or_insert_with(|| (verdict.seed, warning.clone()));
+            }
             for oracle in &verdict.idle {
                 *self.idle.entry(oracle).or_default() += 1;
             }
@@ -115,6 +125,12 @@ impl Tally {
             Some(negative) => negative.outcome(self.runs),
             None => self.positive_outcome(),
         }
+    }
+
+    /// What the warnings say in a sentence, if there are any.
+    pub fn warnings(&self) -> Option<String> {
+        let (seed, warning) = self.warning.as_ref()?;
+        Some(format!("{} of {} runs passed with a warning, the first with seed {seed}: {warning}", self.warned, self.runs))
     }
 
     /// The failures, the earliest first.

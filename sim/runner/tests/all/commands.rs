@@ -38,6 +38,8 @@ fn json_has_exactly_the_published_keys() {
         "events",
         "fingerprint",
         "faults",
+        "undecided",
+        "warnings",
         "replay",
     ];
     published.sort_unstable();
@@ -94,6 +96,7 @@ fn a_system_that_does_not_converge_exits_3_and_says_who_waits_for_what() {
         printed.out
     );
     assert!(printed.out.contains("signature answered/LIVE: number # waits for an answer"), "{}", printed.out);
+    assert!(printed.out.contains("to teller-") && printed.out.contains("delivered, none answered"), "{}", printed.out);
 }
 
 #[test]

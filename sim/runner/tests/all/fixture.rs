@@ -7,7 +7,7 @@
 use contract::calls::{Calls, Retry};
 use contract::cell::{Blueprint, blueprint};
 use contract::knobs::Knob;
-use contract::plan::{PlanError, Role, RoleKind, Site};
+use contract::plan::{Core, PlanError, Role, RoleKind, Site};
 use contract::{Actor, Addr, Context, Duration, File, Halt, Observed, Open, ProcessId, inbox, mark, message};
 use oracles::{Oracle, OracleKind, Violation};
 use runner::{Console, DefectInfo, Exit, Registry};
@@ -19,14 +19,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Hands a number in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Keep {
-    number: u64,
-    reply_to: Addr<Kept>,
+    pub number: u64,
+    pub reply_to: Addr<Kept>,
 }
 
 /// It is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kept {
-    number: u64,
+    pub number: u64,
 }
 
 message!(Keep = "fixture.keep/1");
@@ -42,8 +42,10 @@ pub enum Tick {
 }
 
 pub struct TellerConfig {
-    defects: BTreeSet<String>,
-    pad: usize,
+    pub defects: BTreeSet<String>,
+    pub pad: usize,
+    /// Whether it says nothing any more once its disk is gone.
+    pub silent_if_wiped: bool,
 }
 
 /// Appends each number to one file.
@@ -52,6 +54,7 @@ pub struct Teller {
     defects: BTreeSet<String>,
     pad: usize,
     restarted: bool,
+    silent: bool,
     file: File,
     kept: BTreeSet<u64>,
 }
@@ -83,7 +86,9 @@ impl Actor for Teller {
     type Timer = Tick;
 
     fn boot(config: &TellerConfig, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
+        let is_first_boot = ctx.identity().boot == 1;
         let mut disk = ctx.disk();
+        let silent = config.silent_if_wiped && !is_first_boot && !disk.exists("numbers")?;
         let file = disk.open("numbers", Open::Create)?;
         let bytes = disk.read_all(file)?;
         let size = 8 + config.pad;
@@ -99,7 +104,7 @@ impl Actor for Teller {
             records.map(|record| record[..8].iter().rev().fold(0, |n, b| n << 8 | u64::from(*b))).collect();
         ctx.mark(mark!("fixture.found", numbers = kept.iter().copied().collect::<Vec<u64>>()));
         let restarted = !bytes.is_empty();
-        Ok(Teller { defects: config.defects.clone(), pad: config.pad, restarted, file, kept })
+        Ok(Teller { defects: config.defects.clone(), pad: config.pad, restarted, silent, file, kept })
     }
 
     fn on_message(&mut self, _: ProcessId, message: TellerInbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
@@ -110,7 +115,7 @@ impl Actor for Teller {
         if self.has("T03") {
             ctx.set_timer(Tick::Next, Duration::from_micros(SHARED.fetch_add(1, Relaxed)));
         }
-        if self.has("T04") && self.restarted {
+        if self.silent || (self.has("T04") && self.restarted) {
             return Ok(());
         }
         if !self.kept.contains(&number) {
@@ -183,6 +188,7 @@ const TELLER: Role = Role {
     name: "teller",
     about: "keeps numbers on disk",
     kind: RoleKind::System,
+    core: Core::All,
     knobs: &[
         Knob::count("pad", "bytes beside the number in a record", 8, 0, 64),
         Knob::millis("patience", "unused time", 250, 10, 5_000),
@@ -191,14 +197,20 @@ const TELLER: Role = Role {
     ],
     processes: |_| vec!["main".to_owned()],
     build: |site: &Site<'_>| -> Result<Arc<dyn Blueprint>, PlanError> {
-        Ok(blueprint::<Teller>(TellerConfig { defects: site.defects.clone(), pad: site.knobs.size("pad") }))
+        Ok(blueprint::<Teller>(TellerConfig {
+            defects: site.defects.clone(),
+            pad: site.knobs.size("pad"),
+            silent_if_wiped: false,
+        }))
     },
+    other_build: None,
 };
 
 const BURST: Role = Role {
     name: "burst",
     about: "hands numbers in",
     kind: RoleKind::Workload,
+    core: Core::All,
     knobs: &[Knob::rate("rate", "numbers a second", 20, 1, 1_000)],
     processes: |_| vec!["client".to_owned()],
     build: |site: &Site<'_>| -> Result<Arc<dyn Blueprint>, PlanError> {
@@ -213,6 +225,7 @@ const BURST: Role = Role {
             every: site.knobs.interval("rate"),
         }))
     },
+    other_build: None,
 };
 
 /// A role that no scenario uses.

@@ -6,5 +6,11 @@
 mod commands;
 mod crash_points;
 mod diagnostics;
+mod draws;
+mod explain;
 mod fixture;
+mod history;
+mod liveness;
+mod quorum;
+mod shrink;
 mod sweeps;
