@@ -11,6 +11,7 @@ mod strikes;
 
 pub use real::Host;
 use runner::Registry;
+use std::sync::Arc;
 
 /// What this build knows. The order is that of `stormproof list`.
 pub fn registry() -> Registry {
@@ -21,5 +22,6 @@ pub fn registry() -> Registry {
         defects: planted::defects(),
         #[cfg(not(feature = "planted"))]
         defects: Vec::new(),
+        file_protocols: vec![Arc::new(edge::files::BufferFiles), Arc::new(edge::files::LedgerFiles)],
     }
 }

@@ -19,6 +19,7 @@
 //! torn or sealed ([`storage`]).
 
 pub mod buffer;
+pub mod files;
 pub mod gate;
 pub mod ledger;
 pub mod message;

@@ -106,8 +106,8 @@ fn bits(seed: u64, about: u64) -> u64 {
 /// The knobs and the fault kinds of a seed: each kind is there in every third seed, limits are small or usual.
 fn swarm(seed: u64) -> (Vec<(&'static str, u64)>, Vec<FaultKind>) {
     let kinds = FaultKind::ALL.into_iter().enumerate();
-    // What an edge has accepted has one copy until the primary has it: nothing survives the loss of its disk.
-    let kinds = kinds.filter(|(_, kind)| *kind != FaultKind::HostLoss);
+    // What an edge has accepted has one copy until the primary has it: nothing survives damage to its disk.
+    let kinds = kinds.filter(|(_, kind)| !kind.damages());
     let kinds = kinds.filter(|(index, _)| bits(seed, *index as u64).is_multiple_of(3)).map(|(_, kind)| kind).collect();
     let choices: [(&str, [u64; 2]); 11] = [
         ("edge.segment_bytes", [1_024, 65_536]),

@@ -81,6 +81,9 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 
 /// The value that `bytes` encode, all of them. `T` holds no sequence of empty values (`Vec<()>`): its
 /// length costs the sender nothing, so nothing would bound the work.
+///
+/// On a machine with 32-bit addresses bincode 2 cuts the length of a sequence to its low half: a forged length
+/// of 2^32 reads as none there and is refused elsewhere. No value has such a length, so all others read alike.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > BODY_MAX {
         return Err(CodecError::TooLong);

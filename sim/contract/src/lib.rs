@@ -10,6 +10,7 @@
 //! | write an actor | [`actor`], [`context`] |
 //! | define messages | [`message`], [`message!`], [`inbox!`] |
 //! | keep something durable | [`disk`] |
+//! | have every crash of it tried | [`file_protocol`] |
 //! | retry, time out, deduplicate | [`calls`] |
 //! | tell oracles what happened | [`mark`], [`history`] |
 //! | say what runs where | [`plan`], [`knobs`] |
@@ -24,6 +25,7 @@ pub mod cell;
 pub mod codec;
 pub mod context;
 pub mod disk;
+pub mod file_protocol;
 pub mod history;
 pub mod host;
 pub mod knobs;
@@ -38,6 +40,7 @@ pub use address::{Addr, NodeId, Pid, ProcessId};
 pub use blob::Blob;
 pub use context::Context;
 pub use disk::{Disk, DiskError, File, Open};
+pub use file_protocol::FileProtocol;
 pub use host::Host;
 pub use mark::{Mark, Observed, Value};
 pub use message::{Inbox, Message, Payload, Protocol};

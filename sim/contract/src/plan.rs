@@ -230,15 +230,6 @@ impl Plan {
         all.filter(move |(_, process)| process.node == node).map(|(index, _)| ProcessId(index as u32))
     }
 
-    /// Node names by role, for error messages.
-    pub fn roles(&self) -> BTreeMap<&'static str, usize> {
-        let mut roles = BTreeMap::new();
-        for node in &self.nodes {
-            *roles.entry(node.role).or_insert(0) += 1;
-        }
-        roles
-    }
-
     fn check_addresses(&self, directory: &Directory) -> Result<(), PlanError> {
         for (process, protocol, name) in directory.uses.borrow().iter() {
             let target = &self.processes[process.0 as usize];

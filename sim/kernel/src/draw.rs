@@ -82,18 +82,8 @@ pub enum Purpose {
     Restart = 2,
     /// A disk call's time.
     DiskTime = 3,
-    /// Whether and how a full disk answers.
-    DiskFull = 4,
-    /// Whether a disk call fails.
-    DiskError = 5,
-    /// Whether a sync fails, and how.
-    SyncError = 6,
     /// Whether a choice site is active in this run, or fires now.
     Choice = 7,
-    /// Whether a disk call is slow.
-    DiskSlow = 8,
-    /// How slow.
-    DiskSlowBy = 9,
     /// The first of the fault slots; slot k is this plus k.
     Slot = 16,
 }

@@ -52,7 +52,13 @@ impl World {
             _ => Revision::Keep,
         });
         for (index, sound) in sound.iter().enumerate() {
-            if !sound && self.nodes[index].paused_until > now {
+            if *sound {
+                continue;
+            }
+            for ailment in &mut self.nodes[index].ailments {
+                ailment.until = FOREVER;
+            }
+            if self.nodes[index].paused_until > now {
                 self.stand_still(NodeId(index as u32));
             }
         }

@@ -12,6 +12,7 @@ mod disk_calls;
 pub mod draw;
 pub mod effect;
 mod event;
+pub mod exhaust;
 pub mod fault;
 mod heal;
 mod links;

@@ -48,7 +48,7 @@ impl<'w> Narrator<'_, 'w> {
         call: &'static str,
         file: File,
         wanted: usize,
-        place: String,
+        place: &str,
         act: impl FnOnce(&mut Scope<'w>) -> Result<usize, DiskError>,
     ) -> Result<usize, DiskError> {
         let (path, event) = (self.path(file), self.scope.event);
@@ -122,15 +122,15 @@ impl Storage for Narrator<'_, '_> {
         self.scope.close(file);
     }
     fn append(&mut self, file: File, bytes: &[u8]) -> Result<usize, DiskError> {
-        self.moved("append", file, bytes.len(), String::new(), |scope| scope.append(file, bytes))
+        self.moved("append", file, bytes.len(), "", |scope| scope.append(file, bytes))
     }
     fn read_at(&mut self, file: File, offset: u64, into: &mut [u8]) -> Result<usize, DiskError> {
         let place = format!(" at {offset}");
-        self.moved("read", file, into.len(), place, |scope| scope.read_at(file, offset, into))
+        self.moved("read", file, into.len(), &place, |scope| scope.read_at(file, offset, into))
     }
     fn write_at(&mut self, file: File, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
         let place = format!(" at {offset}");
-        self.moved("write", file, bytes.len(), place, |scope| scope.write_at(file, offset, bytes))
+        self.moved("write", file, bytes.len(), &place, |scope| scope.write_at(file, offset, bytes))
     }
     fn truncate(&mut self, file: File, len: u64) -> Result<(), DiskError> {
         let path = self.path(file);

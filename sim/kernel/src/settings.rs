@@ -55,23 +55,29 @@ pub struct DiskSettings {
     pub profile: Profile,
 }
 
-/// Which file system a disk behaves like when the power goes. Whatever is right under
-/// [`Profile::PosixMin`] is right under every other.
+/// Which file system a disk behaves like when the power goes. Under all of them a sync makes durable what its
+/// file or directory had before, and every other change survives or not. Whatever is right under
+/// [`Profile::PosixMin`] is right under every other: it may leave whatever another may leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Profile {
     /// The weakest that POSIX and the measured file systems allow: any subset of the changes, any subset
     /// of their 512-byte sectors with garbage among them, sizes without data, directory changes in any order.
     #[default]
     PosixMin,
-    /// ext4 in its default mode: directory changes survive in order, a file's size never without its data,
-    /// and a rename over an existing file brings the data of the renamed file with it (`auto_da_alloc`).
+    /// ext4 in its default mode. Directory changes of the whole file system survive in order, as a prefix, and a
+    /// synced one brings the earlier ones with it; a rename between two directories is one change. A file's size
+    /// never survives without its data: changes of the size survive in order, the last perhaps up to the end of a
+    /// page; only data that is overwritten in place is torn, by sector and with garbage. A rename over an
+    /// existing file brings with it what the renamed file had before (`auto_da_alloc`).
     Ext4Ordered,
     /// ext4 with `noauto_da_alloc`: like [`Profile::Ext4Ordered`], but a rename may survive while the renamed
     /// file is still empty.
     Ext4Noauto,
-    /// btrfs: copy on write, so that a page is old or new and never garbage; directory changes in any order.
+    /// btrfs: copy on write, so that a page of 4,096 bytes is as it was at one moment and never garbage; sizes as
+    /// with ext4; directory changes in any order, each rename as one.
     BtrfsLike,
-    /// Changes of the whole disk survive in the order in which they were made: a prefix.
+    /// Changes of the whole disk survive in the order in which they were made: a prefix, nothing torn. A sync
+    /// makes everything durable that came before the last change of what it syncs.
     Strict,
 }
 

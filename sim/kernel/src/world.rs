@@ -269,10 +269,18 @@ impl World {
         }
     }
 
+    #[cold]
     pub(crate) fn lose(&mut self, message: &Message) {
         let tag = message.payload.protocol().0;
-        let event =
-            self.trace.record(What::Drop, self.now, message.cause, message.to.0, message.from.0, tag, message.identity.0);
+        let event = self.trace.record(
+            What::Drop,
+            self.now,
+            message.cause,
+            message.to.0,
+            message.from.0,
+            tag,
+            message.identity.0,
+        );
         if self.trace.narrates() {
             self.trace.note(event, Note::of(message));
         }
@@ -336,17 +344,17 @@ impl World {
     }
 
     fn deliver(&mut self, message: Message) {
-        let note = self.trace.narrates().then(|| Note::of(&message));
-        let Message { from, to, cause, identity, payload, .. } = message;
+        let Message { from, to, cause, identity, .. } = message;
         let Some(mut cell) = self.processes[to.0 as usize].cell.take() else { return };
-        let protocol = payload.protocol();
+        let protocol = message.payload.protocol();
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
-        encode(&*payload, &mut bytes);
+        encode(&*message.payload, &mut bytes);
         let event = self.trace.record(What::Deliver, self.now, cause, to.0, from.0, protocol.0, xxh3_64(&bytes));
-        if let Some(note) = note {
-            self.trace.note(event, note);
+        if self.trace.narrates() {
+            self.trace.note(event, Note::of(&message));
         }
+        let payload = message.payload;
         self.deliveries += 1;
         let as_bytes = identity.0 & self.codec_mask == 0;
         let mut scope = Scope::new(self, to, event, identity);

@@ -75,6 +75,26 @@ fn a_disk_that_hangs_is_repaired_with_its_calls() {
 }
 
 #[test]
+fn a_disk_that_hangs_outside_the_core_hangs_for_ever() {
+    let mut world = world(vec![FaultSpec { chance_ppm: 1_000_000, ..fault(FaultKind::HungDisk, 3) }], 1);
+    world.run_until(Time(990_000_000));
+    let struck_at = (0..200).find(|_| {
+        world.run_until(Time(world.now().0 + 1_000_000));
+        !world.stricken().is_empty()
+    });
+    assert!(struck_at.is_some(), "it strikes at second 1, and no call has met it yet");
+    world.heal_core(&[NodeId(1)]);
+    let mut marks = Vec::new();
+    world.run_until(Time(2 * SECOND));
+    world.take_marks(&mut marks);
+    marks.clear();
+    world.run_until(Time(60 * SECOND));
+    world.take_marks(&mut marks);
+    assert!(marks.iter().all(|seen| seen.process.0 != 0), "no call returns");
+    assert!(marks.iter().filter(|seen| seen.process.0 == 1 && seen.mark.kind == "probe.round").count() > 2_000);
+}
+
+#[test]
 fn healing_leaves_what_is_destroyed() {
     let strikes = |kind| FaultSpec { chance_ppm: 1_000_000, ..fault(kind, 1) };
     let mut world = world(vec![strikes(FaultKind::LatentError), strikes(FaultKind::BitRot)], 1);

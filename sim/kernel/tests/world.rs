@@ -5,8 +5,9 @@ mod probe;
 use contract::cell::blueprint;
 use contract::plan::{Directory, NodePlan, Plan, ProcessPlan, RoleKind};
 use contract::{Actor, Context, Duration, Halt, NodeId, Open, ProcessId, Time, inbox, mark, message};
-use kernel::{FaultCount, FaultKind, FaultSpec, Settings, Span, World};
+use kernel::{FaultCount, FaultKind, FaultSpec, Note, Settings, Span, What, World};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn stormy() -> Settings {
@@ -58,6 +59,42 @@ fn stepping_and_running_are_the_same_and_narration_changes_nothing() {
     let mut run = World::new(probe::plan(5), &Settings { narrate: true, trace_capacity: 3, ..stormy() }, 7);
     run.run_until(stepped.now());
     assert_eq!(stepped.fingerprint(), run.fingerprint());
+}
+
+#[test]
+fn a_narrated_run_tells_each_message_from_its_sending_to_its_end() {
+    let settings = Settings { narrate: true, trace_capacity: 1 << 20, ..stormy() };
+    let mut world = World::new(probe::plan(5), &settings, 7);
+    world.run_until(Time(2_000_000_000));
+    let mut sent = BTreeMap::new();
+    let (mut ended, mut calls) = (0, 0);
+    for happening in world.happenings() {
+        for note in happening.notes {
+            match note {
+                Note::Sent { at, to, identity, .. } => {
+                    assert!(*at > happening.at, "a send takes its moment after its handler began");
+                    sent.insert(*identity, (happening.event, *to));
+                }
+                Note::Message { identity, sent: left, .. } => {
+                    assert!(happening.what == What::Deliver || happening.what == What::Drop);
+                    // A copy has an identity of its own.
+                    let Some((cause, to)) = sent.get(identity) else { continue };
+                    assert_eq!((happening.cause, happening.process), (*cause, Some(*to)));
+                    assert!(happening.what == What::Drop || *left < happening.at, "it takes time to arrive");
+                    ended += 1;
+                }
+                Note::Disk(call) => {
+                    assert!(call.at >= happening.at && call.until >= call.at, "{call}");
+                    calls += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(ended > 100 && calls > 100, "{ended} messages ended, {calls} disk calls");
+    let mut quiet = World::new(probe::plan(5), &stormy(), 7);
+    quiet.run_until(Time(2_000_000_000));
+    assert!(quiet.happenings().all(|happening| happening.notes.is_empty()), "only narrated runs keep notes");
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

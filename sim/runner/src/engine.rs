@@ -143,7 +143,7 @@ impl Engine {
             if self.run_to(check.at).is_none() {
                 return;
             }
-            self.copy_for(check);
+            self.copy_for(&check);
         }
         let Some(progress) = self.run_to(limit) else { return };
         self.phase = self.next_phase(until, progress);
@@ -213,7 +213,7 @@ impl Engine {
         match self.phase {
             Phase::Storm(_) if late || self.judge.is_quiescent() => {
                 if let Some(check) = self.checks.pop_back().filter(|check| check.at == AT_THE_END) {
-                    self.copy_for(check);
+                    self.copy_for(&check);
                 }
                 self.checks.clear();
                 self.heal();
@@ -232,7 +232,7 @@ impl Engine {
     }
 
     /// Puts a copy aside, with the check's core healed and the rest broken for good.
-    fn copy_for(&mut self, check: Check) {
+    fn copy_for(&mut self, check: &Check) {
         let mut copies = std::mem::take(&mut self.copies);
         let mut copy = Engine { checks: VecDeque::new(), warnings: Vec::new(), ..self.clone() };
         let core = liveness::leave_out(&self.scenario, &check.core, &self.world.stricken());

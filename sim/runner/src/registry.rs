@@ -1,7 +1,9 @@
 //! What scenario files may name: the composition root fills it.
 
 use contract::plan::{Role, RoleKind};
+use kernel::exhaust::Subject;
 use oracles::OracleKind;
+use std::sync::Arc;
 
 /// A defect that was planted on purpose and that an oracle must catch.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,8 @@ pub struct Registry {
     pub oracles: Vec<OracleKind>,
     /// Planted defects that this build contains.
     pub defects: Vec<DefectInfo>,
+    /// What components keep in files, for `stormproof exhaust`.
+    pub file_protocols: Vec<Arc<dyn Subject>>,
 }
 
 impl Registry {

@@ -48,7 +48,9 @@ fn property(key: &Key, registry: &Registry) -> Value {
         Form::Time => json!({ "type": "string", "pattern": TIME }),
         Form::Span => json!({ "type": "string", "pattern": SPAN }),
         Form::Chance => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-        Form::Sizes => json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": SIZES }] }),
+        Form::Sizes => {
+            json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": SIZES }] })
+        }
         Form::Numbers { least, most } => json!({ "anyOf": [
             { "type": "integer", "minimum": least, "maximum": most },
             { "type": "string", "pattern": NUMBERS },

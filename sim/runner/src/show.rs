@@ -7,9 +7,9 @@ use crate::exit::Exit;
 use crate::scenario::{FaultAsk, Scenario, knob};
 use crate::units::{show_bytes, show_nanos, show_ppm, show_span};
 use crate::verdict::{Verdict, hex};
-use contract::{NodeId, Time};
 use contract::knobs::Knob;
 use contract::time::nanos;
+use contract::{NodeId, Time};
 use kernel::{FaultCount, FaultKind, FaultSpec, Profile, Scope, Settings, TraceLine};
 use std::collections::BTreeSet;
 

@@ -45,9 +45,9 @@ fn in_vain(mut world: World, end: &World, core: &BTreeSet<NodeId>) -> Option<Vec
     let traffic = world.traffic(since);
     let answered: BTreeSet<(ProcessId, ProcessId)> =
         traffic.iter().filter(|it| it.delivered > 0).map(|it| (it.to, it.from)).collect();
-    let mut vain: Vec<(&Traffic, bool)> =
-        traffic.iter().map(|it| (it, answered.contains(&(it.from, it.to)))).collect();
-    vain.retain(|(it, answered)| core.contains(&node_of(it.from)) && (!answered || it.lost + it.held > 0));
+    let mut vain: Vec<(&Traffic, bool)> = traffic.iter().map(|it| (it, answered.contains(&(it.from, it.to)))).collect();
+    let is_vain = |it: &Traffic, answered: bool| !answered || it.lost + it.held > it.delivered;
+    vain.retain(|(it, answered)| core.contains(&node_of(it.from)) && is_vain(it, *answered));
     vain.sort_by_key(|(it, _)| std::cmp::Reverse((it.lost + it.held, it.delivered)));
     let span = world.now().since(since);
     let mut lines: Vec<String> =

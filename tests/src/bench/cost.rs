@@ -49,7 +49,12 @@ struct Case {
 fn cases() -> Vec<Case> {
     let (disks, messages) = (steady::plan(true), steady::plan(false));
     let case = |name, kinds, plan: &Arc<Plan>| Case { name, kinds, plan: Arc::clone(plan) };
-    let mut cases: Vec<Case> = FaultKind::ALL.into_iter().map(|kind| case(kind.name(), vec![kind], &disks)).collect();
+    let alone = |kind: FaultKind| match kind {
+        // A forgotten write shows only when the power goes.
+        FaultKind::PhantomWrite => case("phantom_write+power", vec![kind, FaultKind::PowerLoss], &disks),
+        _ => case(kind.name(), vec![kind], &disks),
+    };
+    let mut cases: Vec<Case> = FaultKind::ALL.into_iter().map(alone).collect();
     cases.push(case("all", FaultKind::ALL.to_vec(), &disks));
     cases.push(case("all, no disk", FaultKind::ALL.to_vec(), &messages));
     cases

@@ -53,12 +53,24 @@ pub trait Chooser {
     /// One of `weights.len()` ways, each with its weight; ways of no weight are not taken.
     fn pick(&mut self, weights: &[u32]) -> usize;
 
+    /// One of several manners in which changes are treated together. The last allows all that the others do,
+    /// which only make the telling combinations likelier: whoever takes every way needs no other.
+    fn manner(&mut self, weights: &[u32]) -> usize {
+        self.pick(weights)
+    }
+
     /// How many of the oldest `len` changes survive.
     fn prefix(&mut self, len: usize) -> usize;
 
     /// What becomes of `count` sectors of one write that have nothing to do with each other; garbage only
     /// where the profile has it.
     fn sectors(&mut self, count: usize, garbage: bool) -> Vec<Sector>;
+
+    /// What becomes of a write of `len` bytes at `offset` where anything goes, its length as well.
+    fn tear(&mut self, offset: usize, len: usize) -> Tear {
+        let grown_to = if self.coin() { offset + len } else { 0 };
+        Tear { grown_to, sectors: self.sectors(sectors(offset, len).count(), true) }
+    }
 
     /// Yes or no.
     fn coin(&mut self) -> bool {
@@ -246,7 +258,7 @@ fn oldest(orders: BTreeSet<u64>, chooser: &mut impl Chooser) -> BTreeSet<u64> {
 }
 
 fn some(mut orders: BTreeSet<u64>, chooser: &mut impl Chooser) -> BTreeSet<u64> {
-    match chooser.pick(&[1, 1, 2]) {
+    match chooser.manner(&[1, 1, 2]) {
         0 => orders.clear(),
         1 => {}
         _ => orders.retain(|_| chooser.coin()),
@@ -259,7 +271,7 @@ fn posix(pending: &[Pending], at: u64, chooser: &mut impl Chooser) -> Vec<Fate> 
     use Manner as M;
     let file = !pending.iter().all(is_entries);
     let (weights, manners) = ([2, 1, 1, 2, 2], [M::Nothing, M::Everything, M::Prefix, M::Subset, M::Torn]);
-    let manner = match (chooser.pick(&weights), file) {
+    let manner = match (chooser.manner(&weights), file) {
         (4, false) => M::Subset,
         (picked, _) => manners[picked],
     };
@@ -281,9 +293,7 @@ fn posix(pending: &[Pending], at: u64, chooser: &mut impl Chooser) -> Vec<Fate> 
 /// A write of which every sector goes its own way, and the length as well.
 fn torn(pending: &Pending, chooser: &mut impl Chooser) -> Fate {
     let Change::Write { offset, len, .. } = *pending.change() else { return kept_if(chooser.coin()) };
-    let grown_to = if chooser.coin() { offset + len } else { 0 };
-    let sectors = chooser.sectors(sectors(offset, len).count(), true);
-    Fate::Torn(Tear { grown_to, sectors })
+    Fate::Torn(chooser.tear(offset, len))
 }
 
 /// A walk through one file's changes, oldest first, where its length never survives without its data: the
@@ -312,7 +322,7 @@ impl Walk {
 
     /// The fates of all changes; those of an order below `flushed` are on the disk.
     fn run(mut self, pending: &[Pending], at: u64, flushed: u64, chooser: &mut impl Chooser) -> Vec<Fate> {
-        let manner = chooser.pick(&[2, 2, 4]);
+        let manner = chooser.manner(&[2, 2, 4]);
         let mut fates = Vec::with_capacity(pending.len());
         for one in pending {
             let fate = match settled(one, at) {

@@ -11,6 +11,7 @@ pub mod damage;
 pub mod fates;
 pub mod image;
 pub mod loss;
+pub mod states;
 mod tree;
 
 use crate::settings::{DiskSettings, Profile};
@@ -166,7 +167,7 @@ impl FileSystem {
         let inode = self.inode_mut(ino)?;
         inode.settle(sync.event);
         let Some(last) = inode.pending.last().map(Pending::order) else { return Ok(false) };
-        let lied = inode.cover(last, sync);
+        let lied = inode.cover(sync);
         Ok(if profile == Profile::PosixMin { lied } else { lied | self.sync_with(ino, last, sync) })
     }
 
@@ -313,24 +314,24 @@ impl Inode {
     /// top of an abandoned one, and is needed to do it again.
     #[inline]
     fn settle(&mut self, event: u64) {
-        let all = self.pending.last().is_some_and(|last| last.is_durable(event))
-            && self.pending.iter().all(|pending| pending.is_durable(event));
-        let durable = if all {
-            self.pending.len()
-        } else {
-            self.pending.iter().take_while(|pending| pending.is_durable(event)).count()
-        };
+        let durable = self.pending.iter().take_while(|pending| pending.is_durable(event)).count();
+        if durable == 0 {
+            return;
+        }
         if !self.blemishes.is_empty() {
             self.mend(durable);
         }
-        self.pending.drain(..durable);
+        if durable == self.pending.len() {
+            self.pending.clear();
+        } else {
+            self.pending.drain(..durable);
+        }
     }
 
-    /// A sync covers the changes up to `last`.
+    /// A sync covers all changes; whether it reports a success that is none.
     #[inline]
-    fn cover(&mut self, last: u64, sync: Doer) -> bool {
-        let covered = self.pending.iter_mut().filter(|pending| pending.order <= last);
-        covered.fold(false, |lied, pending| lied | pending.cover(sync))
+    fn cover(&mut self, sync: Doer) -> bool {
+        self.pending.iter_mut().fold(false, |lied, pending| lied | pending.cover(sync))
     }
 
     fn touch(&mut self, process: ProcessId) {

@@ -137,6 +137,9 @@ impl FileSystem {
 
     /// A visible name of the inode, for people; a walk over the whole tree.
     pub fn path_of(&self, wanted: Ino) -> Option<String> {
+        if wanted == ROOT {
+            return Some(".".to_owned());
+        }
         let mut todo = vec![(String::new(), ROOT)];
         while let Some((folder, at)) = todo.pop() {
             let Ok(entries) = self.directory(at) else { continue };

@@ -54,30 +54,32 @@ pub enum FaultKind {
     Clog,
     /// The target loses power and its disk with it: the same machine returns empty after `lasts`.
     HostLoss,
-    /// The first fsync of each dirty file fails with EIO and marks its pages clean; every later one reports success
-    /// without them (fsyncgate).
+    /// In each occurrence the first fsync of each dirty file on the target fails with EIO and marks its pages
+    /// clean; every later one reports success without them (fsyncgate). Reads still see them until the power goes.
     FsyncLie,
     /// A disk call that begins on the target in the occurrence returns, with probability `chance`, only at its end.
     HungDisk,
-    /// Creating a file or a directory on the target fails with ENOSPC for `lasts`, although bytes are free.
+    /// Creating a file or a directory on the target fails with ENOSPC for `lasts`, although bytes are free. (A disk
+    /// also has a real number of inodes, `DiskSettings::inodes`; reaching it is no fault.)
     InodeExhaustion,
     /// Opening a file on the target fails with EMFILE with probability `chance` for `lasts`.
     TooManyOpen,
     /// Reads and writes on the target transfer a part, at least one byte, with probability `chance` for `lasts`.
     ShortIo,
-    /// When it strikes, one bit flips in each file of the target with probability `chance`; it stays so until
-    /// written over.
+    /// When it strikes, one bit of what is durable flips in each file of the target with probability `chance`; it
+    /// stays so until written over. Fires when a read covers it.
     BitRot,
-    /// When it strikes, one sector in each file of the target becomes unreadable with probability `chance`: EIO
-    /// until written over.
+    /// When it strikes, one durable sector in each file of the target becomes unreadable with probability `chance`:
+    /// EIO until all of it is written over. Fires when a read covers it.
     LatentError,
-    /// A write on the target lands, with probability `chance`, at another sector of that file or of another one;
-    /// what should have been written over stays.
+    /// A write on the target lands, with probability `chance`, at another sector of that file or of another one of
+    /// the same process; what should have been written over stays, and the file grows as if it had been written.
     MisdirectedWrite,
-    /// A read on the target returns, with probability `chance`, the bytes of another sector of that file or of
-    /// another one.
+    /// A read on the target returns, with probability `chance`, the bytes from another sector on, of that file or of
+    /// another one of the same process. Fires where they differ.
     MisdirectedRead,
-    /// A write on the target is, with probability `chance`, never made durable although fsync reports success.
+    /// A write on the target is, with probability `chance`, never made durable although fsync reports success. It
+    /// damages the node when fsync does, and fires when the power goes and the write with it.
     PhantomWrite,
     /// The target and about half of all nodes (with a wider scope: of its victims) are clogged one after the other
     /// in the first half of the occurrence, and freed in another order in the second.
@@ -145,9 +147,11 @@ pub struct FaultSpec {
     pub scope: Scope,
     /// The other ends of a link fault; nobody named means everybody else.
     pub peers: Vec<NodeId>,
-    /// Time from the start of the run, or of the previous occurrence, to the next.
+    /// Time from the start of the run, or the end of the previous occurrence, to the next.
     pub every: Span,
-    /// Strikes right after the next mark of this kind by a target, counted from when it would have struck.
+    /// Strikes right after the next mark of this kind by a target, counted from when it would have struck. Then
+    /// `every` counts from the beginning of the previous occurrence, so that the restart that ends a crash
+    /// can be struck again.
     pub after: Option<Arc<str>>,
     /// How long an occurrence lasts; relief comes then.
     pub lasts: Span,

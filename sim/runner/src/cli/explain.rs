@@ -48,7 +48,7 @@ pub fn explain(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Exit {
     let report = {
         let console = &mut *session.console;
         let mut tick = |nth: u64| {
-            if console.live && nth % 8 == 0 {
+            if console.live && nth.is_multiple_of(8) {
                 console.note(format!("looking for the nearest passing run: {nth} tried"));
             }
         };

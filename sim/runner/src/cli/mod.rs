@@ -2,6 +2,7 @@
 
 mod crash_points;
 mod detect;
+mod exhaust;
 mod explain;
 mod history;
 mod know;
@@ -89,6 +90,14 @@ A certificate that time cut short, or a run without effects, exits 6: it proves 
   stormproof history scenarios/fast/edge_custody.toml --seed 42 --format edn --out history.edn
 The exit code says whether it was written. How the run ended is printed on standard error.")]
     History(history::HistoryArgs),
+    /// Tries a file protocol with all short sequences of operations, every crash point and every legal state.
+    #[command(after_help = "Examples:
+  stormproof exhaust
+  stormproof exhaust edge-buffer
+  stormproof exhaust all --length 3 --profile all
+  stormproof exhaust edge-ledger --profile ext4-ordered --json
+Exit 6 if states were left out: that certificate is not complete.")]
+    Exhaust(exhaust::ExhaustArgs),
     /// The planted defects: seeds and virtual time to detection, over disjoint ranges of seeds.
     #[command(after_help = "Examples:
   stormproof defects
@@ -259,6 +268,7 @@ pub fn execute(
         Command::Shrink(args) => shrink::shrink(&mut session, &args),
         Command::CrashPoints(args) => crash_points::crash_points(&mut session, &args),
         Command::History(args) => history::history(&mut session, &args),
+        Command::Exhaust(args) => exhaust::exhaust(&mut session, &args),
         Command::Defects(args) => detect::detect(&mut session, &args),
         Command::Check { paths } => know::check(&mut session, &paths),
         Command::Schema => know::schema(&mut session),

@@ -130,7 +130,10 @@ impl Tally {
     /// What the warnings say in a sentence, if there are any.
     pub fn warnings(&self) -> Option<String> {
         let (seed, warning) = self.warning.as_ref()?;
-        Some(format!("{} of {} runs passed with a warning, the first with seed {seed}: {warning}", self.warned, self.runs))
+        Some(format!(
+            "{} of {} runs passed with a warning, the first with seed {seed}: {warning}",
+            self.warned, self.runs
+        ))
     }
 
     /// The failures, the earliest first.

@@ -263,7 +263,7 @@ fn visit(browser: &str, folder: &Folder, page: &str, view: &str, picture: &str) 
         let offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
         let mut command = Command::new(browser);
         command.args(quiet).args(offline).arg(profile).args(["--hide-scrollbars", "--window-size=1600,1100"]);
-        command.args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=4000"]).args(more);
+        command.args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=1500"]).args(more);
         command.arg(format!("file://{page}#{view}")).output().expect("the browser starts")
     };
     let shot = run(&[&format!("--screenshot={picture}")]);
@@ -288,13 +288,14 @@ fn a_browser_opens_the_page_at_twenty_and_at_twenty_thousand_events_without_comp
         println!("skipped: no chromium, chromium-browser or google-chrome is in the path");
         return;
     };
-    for (test, text, least) in [("explain-small", TINY.to_owned(), 15), ("explain-large", large(), 20_000)] {
+    let views = ["", "view=failing&scope=0&theme=dark", "view=failing&scope=0&scale=time"];
+    let sizes = [("explain-small", TINY.to_owned(), 15, &views[..]), ("explain-large", large(), 20_000, &views[..2])];
+    for (test, text, least, views) in sizes {
         let (folder, report) = report(test, &text);
         let events = report.failing.events.len();
         assert!(events >= least, "{test} has {events} events");
         let page = folder.write("report.html", &page::html(&report));
-        for (nth, view) in ["", "view=failing&scope=0&theme=dark", "view=failing&scope=0&scale=time"].iter().enumerate()
-        {
+        for (nth, view) in views.iter().enumerate() {
             let seen = visit(browser, &folder, &page, view, &format!("{nth}.png"));
             assert!(seen.console.is_empty(), "{view}: {:?}", seen.console);
             let rows = number(&seen.root, "ready");

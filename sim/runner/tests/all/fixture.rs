@@ -375,6 +375,7 @@ pub fn registry() -> Registry {
             defect("T04", "answered"),
             defect("T05", "promise"),
         ],
+        file_protocols: Vec::new(),
     }
 }
 

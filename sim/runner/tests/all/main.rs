@@ -7,6 +7,7 @@ mod commands;
 mod crash_points;
 mod diagnostics;
 mod draws;
+mod exhaust;
 mod explain;
 mod fixture;
 mod history;

@@ -250,7 +250,7 @@ function preparePrint() {
 
 /// Rows that go together: few on the first page, below the head; at most eight pages, since the end is what matters.
 function printPieces(count) {
-  const [few, many, pages] = [20, 46, 8];
+  const [few, many, pages] = [14, 44, 8];
   const pieces = [];
   let first = Math.max(0, count - few - many * pages);
   while (first < count) {
