@@ -12,7 +12,6 @@ mod disk_calls;
 pub mod draw;
 pub mod effect;
 mod event;
-pub mod exhaust;
 pub mod fault;
 mod heal;
 mod links;

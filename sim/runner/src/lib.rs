@@ -10,6 +10,7 @@ pub mod determinism;
 pub mod diagnostic;
 pub mod draw;
 pub mod engine;
+pub mod exhaust;
 pub mod exit;
 pub mod explain;
 pub mod judge;

@@ -1,7 +1,7 @@
 //! What scenario files may name: the composition root fills it.
 
+use crate::exhaust::Subject;
 use contract::plan::{Role, RoleKind};
-use kernel::exhaust::Subject;
 use oracles::OracleKind;
 use std::sync::Arc;
 

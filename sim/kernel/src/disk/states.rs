@@ -57,12 +57,12 @@ impl FileSystem {
     }
 
     /// Forgets how to undo what is durable by now.
-    pub(crate) fn settle_all(&mut self) {
+    pub fn settle_all(&mut self) {
         self.inodes.iter_mut().flatten().for_each(|inode| inode.settle(LATER));
     }
 
     /// When the newest change that is still pending took effect; 0 if there is none.
-    pub(crate) fn latest_stamp(&self) -> u64 {
+    pub fn latest_stamp(&self) -> u64 {
         let pending = self.pending().flat_map(|(_, pending)| pending);
         pending.map(|pending| pending.stamp).max().unwrap_or(0)
     }

@@ -6,10 +6,10 @@
 use super::Session;
 use super::run::to_json;
 use crate::console::{Console, Tone};
+use crate::exhaust::{Counts, Crash, Failure, Options, Report, Subject};
 use crate::exit::Exit;
 use clap::Args;
 use kernel::Profile;
-use kernel::exhaust::{Counts, Crash, Failure, Options, Report, Subject};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

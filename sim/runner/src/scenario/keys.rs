@@ -206,7 +206,11 @@ pub const FAULT: &[Key] = &[
     key("chance", "Probability for each message or disk call; for clock drift the fraction.", Form::Chance),
     key("amount", "How late or how far off.", Form::Span),
     key("limit", "At most this many occurrences.", Form::Integer { least: 1, most: u32::MAX as u64 }),
-    key("key", "Keys its draws in place of its position in the file.", Form::Integer { least: 0, most: u32::MAX as u64 }),
+    key(
+        "key",
+        "Keys its draws in place of its position in the file.",
+        Form::Integer { least: 0, most: u32::MAX as u64 },
+    ),
     key("occurrences", "Only these strike, the first being 1; the others pass in silence.", Form::Occurrences),
     key("messages", "Only the messages of these identities are met.", Form::Identities),
 ];

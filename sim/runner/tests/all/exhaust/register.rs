@@ -1,6 +1,6 @@
 //! One value in one file, replaced in right and in wrong ways.
 
-use crate::{assert_right, caught, run};
+use super::{assert_right, caught, run};
 use contract::file_protocol::Event;
 use contract::{Disk, DiskError, FileProtocol, Open};
 use kernel::Profile;

@@ -1,10 +1,10 @@
 //! A disk for trying file protocols: a [`FileSystem`] without a world, which remembers every point at which
 //! a crash could fall, and which can refuse space once.
 
-use crate::disk::{Doer, FileSystem, Ino, ROOT};
-use crate::settings::{DiskSettings, Profile, Settings};
 use contract::disk::{Stat, Storage};
 use contract::{DiskError, File, Open, ProcessId};
+use kernel::disk::{Doer, FileSystem, Ino, ROOT};
+use kernel::{DiskSettings, Profile, Settings};
 
 /// Bytes it holds: no protocol runs out of space unless it is refused.
 const CAPACITY: u64 = 1 << 40;
@@ -206,9 +206,10 @@ impl Storage for TrialDisk {
     }
 
     fn sync_dir(&mut self, path: &str) -> Result<(), DiskError> {
-        let ino = self.disk.resolve(path)?;
-        self.disk.directory(ino)?;
-        self.sync_inode(ino)
+        if !self.disk.stat(path)?.directory {
+            return Err(DiskError::NotDirectory);
+        }
+        self.sync_inode(self.disk.resolve(path)?)
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), DiskError> {

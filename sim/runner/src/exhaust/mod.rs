@@ -8,7 +8,7 @@
 //! 1. **Crash points.** After each disk call of the last operation, and once more when it is acknowledged.
 //!    What lies before them was tried with the shorter sequence.
 //! 2. **States.** The death of the process, which keeps the page cache, and every state that a power loss may
-//!    leave under the profile ([`crate::disk::states`]); equal ones once.
+//!    leave under the profile ([`kernel::disk::states`]); equal ones once.
 //! 3. **Recovery.** It runs on each of them; what it reads back is judged.
 //! 4. **Second crash.** At each point inside that recovery and after it, with all states again, a recovery
 //!    reads back and is judged. What a recovery has read back is expected to stay.
@@ -25,8 +25,8 @@ mod restart;
 
 pub use disk::{Point, TrialDisk};
 
-use crate::settings::Profile;
 use contract::FileProtocol;
+use kernel::Profile;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug)]

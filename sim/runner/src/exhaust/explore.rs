@@ -3,10 +3,10 @@
 use super::disk::TrialDisk;
 use super::restart::{Outcome, Restart, Restarts, apply, recover};
 use super::{Counts, Crash, Failure, Options, Report};
-use crate::disk::FileSystem;
-use crate::disk::fates::Fates;
 use contract::FileProtocol;
 use contract::file_protocol::Event;
+use kernel::disk::FileSystem;
+use kernel::disk::fates::Fates;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 

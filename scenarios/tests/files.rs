@@ -7,7 +7,7 @@ use contract::file_protocol::Event;
 use contract::{Disk, DiskError, File, FileProtocol, Open};
 use edge::files::{BufferFiles, LedgerFiles};
 use kernel::Profile;
-use kernel::exhaust::{Options, Report, explore};
+use runner::exhaust::{Options, Report, explore};
 
 fn run<P: FileProtocol>(protocol: &P, profile: Profile, length: usize) -> Report {
     explore(protocol, &Options { profile, length, ..Options::default() }, &mut |_| {})

@@ -1,6 +1,6 @@
 //! Fixed slots that are written in place: damage to one must not take the others with it.
 
-use crate::{assert_right, caught};
+use super::{assert_right, caught};
 use contract::codec::{RecordAt, read_record, write_record};
 use contract::file_protocol::Event;
 use contract::{Disk, DiskError, File, FileProtocol, Open};

@@ -3,12 +3,12 @@
 
 use super::disk::TrialDisk;
 use super::{Counts, Crash, Options};
-use crate::disk::FileSystem;
-use crate::disk::fates::Fates;
-use crate::disk::states::in_short;
+use crate::panics::{self, Caught};
 use contract::{Disk, FileProtocol};
+use kernel::disk::FileSystem;
+use kernel::disk::fates::Fates;
+use kernel::disk::states::in_short;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// What a recovery read back, or why it did not come to its end.
@@ -198,9 +198,6 @@ pub fn apply<P: FileProtocol>(
 
 /// What a panicking body has changed is never looked at again.
 fn caught<T>(body: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(format!("panicked: {}", text.unwrap_or_default()))
-    })
+    let panicked = |caught: Caught| Err(format!("panicked at {}: {}", caught.place, caught.message));
+    panics::caught(body).unwrap_or_else(panicked)
 }

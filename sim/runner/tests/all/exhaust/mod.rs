@@ -1,11 +1,42 @@
-//! `stormproof exhaust` over two small protocols: one that keeps its promise, one that acknowledges too early.
+//! The exhaustive mode: right protocols pass under every profile, each wrong one is caught by a short sequence.
+//! And `stormproof exhaust`, over one of each.
+
+mod log;
+mod register;
+mod slots;
 
 use crate::fixture::{command, registry};
 use contract::file_protocol::Event;
 use contract::{Disk, DiskError, File, FileProtocol, Open};
+use kernel::Profile;
+use runner::exhaust::{Failure, Options, Report, Subject, explore};
 use runner::{Exit, Registry};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// Sequences of up to three operations, as long as CrashMonkey's.
+fn run<P: FileProtocol>(protocol: &P, profile: Profile) -> Report {
+    explore(protocol, &Options { profile, ..Options::default() }, &mut |_| {})
+}
+
+/// It must hold under every profile, with all that was to be tried.
+fn assert_right<P: FileProtocol>(protocol: &P) {
+    for (word, profile) in Profile::ALL {
+        let report = run(protocol, profile);
+        assert_eq!(report.failure, None, "{} under {word}", protocol.name());
+        assert_eq!(report.counts.omitted, 0, "{} under {word}", protocol.name());
+        assert!(report.counts.sequences > 3 && report.counts.states > 10, "{:?}", report.counts);
+    }
+}
+
+/// It must be caught by three operations or fewer, each time in the same way.
+fn caught<P: FileProtocol>(protocol: &P, profile: Profile) -> Failure {
+    let failure = run(protocol, profile).failure;
+    let failure = failure.unwrap_or_else(|| panic!("{} passes under {profile:?}", protocol.name()));
+    assert!(failure.steps.len() <= 3, "{failure:#?}");
+    assert_eq!(run(protocol, profile).failure.as_ref(), Some(&failure), "equal searches find equal failures");
+    failure
+}
 
 /// Counts appended bytes in a file.
 struct Counter {
@@ -66,7 +97,7 @@ impl FileProtocol for Counter {
 }
 
 fn counters() -> Registry {
-    let counter = |name, syncs| -> Arc<dyn kernel::exhaust::Subject> { Arc::new(Counter { name, syncs }) };
+    let counter = |name, syncs| -> Arc<dyn Subject> { Arc::new(Counter { name, syncs }) };
     Registry { file_protocols: vec![counter("careful", true), counter("hasty", false)], ..registry() }
 }
 
@@ -83,7 +114,7 @@ fn without_a_name_the_protocols_are_listed() {
 fn a_careful_protocol_passes_under_every_profile() {
     let printed = command(&counters(), &["exhaust", "careful", "--profile", "all"]);
     assert_eq!(printed.exit, Exit::Passed, "{}", printed.out);
-    assert_eq!(printed.out.matches("RECOVERED").count(), kernel::Profile::ALL.len(), "{}", printed.out);
+    assert_eq!(printed.out.matches("RECOVERED").count(), Profile::ALL.len(), "{}", printed.out);
     assert!(
         printed.out.contains("careful  up to 3 operations, one call refused, under ext4-noauto"),
         "{}",

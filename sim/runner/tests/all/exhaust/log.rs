@@ -1,6 +1,6 @@
 //! An append-only log of records, kept in right and in wrong ways.
 
-use crate::{assert_right, caught};
+use super::{assert_right, caught};
 use contract::codec::{RecordAt, read_record, write_record};
 use contract::file_protocol::Event;
 use contract::{Disk, DiskError, File, FileProtocol, Open};
