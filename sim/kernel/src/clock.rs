@@ -76,7 +76,7 @@ impl Error {
 }
 
 /// The true date.
-fn truth(now: u64) -> i64 {
+pub(crate) fn truth(now: u64) -> i64 {
     WALL_EPOCH.saturating_add_unsigned(now)
 }
 
@@ -175,6 +175,11 @@ impl Clock {
         self.set_drift(truth, 0);
         self.errors.clear();
         self.carried = -self.gathered;
+    }
+
+    /// How fast the clocks run, in parts per million beside the truth.
+    pub fn drift_ppm(&self) -> i64 {
+        self.drift_ppm
     }
 
     /// Whether the clocks run at a wrong speed.

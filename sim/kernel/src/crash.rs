@@ -191,7 +191,8 @@ impl World {
         for process in self.on_node[target.0 as usize].clone() {
             let it = &mut self.processes[process.0 as usize];
             if rest > 0 && it.busy_until > now {
-                it.busy_until -= rest;
+                // Who died in a pause and was then paused again waits for less than the node does.
+                it.busy_until = it.busy_until.saturating_sub(rest).max(now);
                 it.hung_until = it.hung_until.saturating_sub(rest);
                 // Of one that was idle, only what it had sent before may wait.
                 self.shift_effects(process, -(rest as i64));

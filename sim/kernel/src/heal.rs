@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Repairs a node, resumes it and starts what is down on it.
-    fn repair(&mut self, target: NodeId) {
+    pub(crate) fn repair(&mut self, target: NodeId) {
         self.roll_back(None, target);
         let node = &mut self.nodes[target.0 as usize];
         node.ailments.clear();

@@ -113,6 +113,11 @@ impl<E: Touch> Queue<E> {
         self.events.iter().filter_map(|line| line.0.as_ref())
     }
 
+    /// The events that wait, in no order, each with its time.
+    pub fn dated(&self) -> impl Iterator<Item = (u64, &E)> {
+        self.dates.iter().zip(&self.events).filter_map(|(date, line)| Some((date.time, line.0.as_ref()?)))
+    }
+
     /// Schedules `event`. Of equal times the one pushed first comes first.
     #[inline]
     pub fn push(&mut self, time: u64, event: E) {

@@ -227,7 +227,7 @@ impl World {
         self.deliveries
     }
 
-    fn dispatch(&mut self, event: Event) {
+    pub(crate) fn dispatch(&mut self, event: Event) {
         match event {
             Event::Message(message) => self.arrive(message),
             Event::Alarm { process, incarnation, .. } => {

@@ -382,3 +382,26 @@ fn a_node_without_another_build_never_meets_version_skew() {
     struck.take_marks(&mut marks);
     assert_eq!(steps(&marks, "busy.step"), (0..10).collect::<Vec<_>>(), "it runs as ever");
 }
+
+#[test]
+fn who_dies_in_a_pause_and_is_paused_again_resumes_with_its_node() {
+    let pause = |at| FaultSpec {
+        every: Span::exactly(Duration::from_millis(at)),
+        lasts: Span::millis(20_000, 20_000),
+        limit: 1,
+        ..FaultKind::Pause.usual(vec![NodeId(0)])
+    };
+    let settings = Settings { faults: vec![pause(100), pause(300)], ..Settings::default() };
+    let mut world = World::new(probe::plan(4), &settings, 1);
+    world.run_until(Time(200_000_000));
+    world.crash(ProcessId(0), Duration::ZERO);
+    world.run_until(Time(500_000_000));
+    world.heal();
+    let mut marks = Vec::new();
+    world.take_marks(&mut marks);
+    marks.clear();
+    world.run_until(Time(2_000_000_000));
+    world.take_marks(&mut marks);
+    let rounds = marks.iter().filter(|seen| seen.process.0 == 0 && seen.mark.kind == "probe.round").count();
+    assert!(rounds > 60, "{rounds} rounds in a second and a half");
+}

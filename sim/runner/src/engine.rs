@@ -28,6 +28,8 @@ pub struct Engine {
     world: World,
     judge: Judge,
     phase: Phase,
+    /// The end of the slice that single steps have begun.
+    slice: Option<Time>,
     marks: Vec<Observed>,
     /// All marks so far, where somebody wants them.
     history: Option<Vec<Observed>>,
@@ -40,7 +42,12 @@ pub struct Engine {
     /// The world as it was healed, for whoever asks why it did not converge.
     healed: Option<Box<World>>,
     warnings: Vec<String>,
+    alarm: Option<Alarm>,
 }
+
+/// Asked between two slices: whether the machine has spent enough time on the run. It never changes a run that
+/// comes to its end before.
+pub type Alarm = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +73,8 @@ pub enum End {
     NotConverged,
     /// More events than a run may have: some actor goes round in circles.
     Exhausted,
+    /// The alarm rang first.
+    Late,
     /// An actor panicked.
     Panicked(panics::Caught),
 }
@@ -96,6 +105,7 @@ impl Engine {
             judge: Judge::new(scenario, &drawn.plan, registry),
             scenario: Arc::new(scenario.clone()),
             phase: Phase::Storm(Time::ZERO + drawn.safety),
+            slice: None,
             marks: Vec::new(),
             history: None,
             checks: VecDeque::new(),
@@ -103,7 +113,14 @@ impl Engine {
             check: None,
             healed: None,
             warnings: Vec::new(),
+            alarm: None,
         }
+    }
+
+    /// The run, to be given up once the alarm rings.
+    pub fn with_alarm(mut self, alarm: Option<Alarm>) -> Engine {
+        self.alarm = alarm;
+        self
     }
 
     /// The run with these checks of liveness on copies, which are in the order of time.
@@ -136,8 +153,11 @@ impl Engine {
 
     /// Runs one slice. Does nothing once the run is over.
     pub fn advance(&mut self) {
-        let (Phase::Storm(until) | Phase::Calm(until)) = self.phase else { return };
-        let limit = (self.world.now() + SLICE).min(until);
+        let Some((limit, until)) = self.slice() else { return };
+        if self.alarm.as_ref().is_some_and(|rings| rings()) {
+            self.phase = Phase::Over(End::Late);
+            return;
+        }
         while let Some(check) = self.next_check(limit) {
             // A stop on the way changes nothing in the run.
             if self.run_to(check.at).is_none() {
@@ -146,10 +166,34 @@ impl Engine {
             self.copy_for(&check);
         }
         let Some(progress) = self.run_to(limit) else { return };
-        self.phase = self.next_phase(until, progress);
-        if matches!(self.phase, Phase::Over(End::Converged | End::Hopeless)) {
-            self.run_copies();
+        self.end_slice(until, progress);
+    }
+
+    /// Handles one event, or comes to the end of a slice, or to a check of liveness. Steps do together what
+    /// [`Engine::advance`] does, except that a broken invariant ends the run right at its event.
+    pub fn step(&mut self) {
+        let Some((limit, until)) = self.slice() else { return };
+        self.slice = Some(limit);
+        let next = self.world.next_event_at().map_or(limit, |next| next.min(limit));
+        if self.checks.front().is_some_and(|check| check.at < next)
+            && let Some(check) = self.next_check(limit)
+        {
+            if self.run_to(check.at).is_some() {
+                self.copy_for(&check);
+            }
+            return;
         }
+        let world = &mut self.world;
+        let ran = panics::caught(|| world.step_until(limit));
+        if let Some(Some(progress)) = self.judged(ran) {
+            self.end_slice(until, progress);
+        }
+    }
+
+    /// When the next step happens, in true time; `None` once the run is over.
+    pub fn next_at(&mut self) -> Option<Time> {
+        let (limit, _) = self.slice()?;
+        Some(self.world.next_event_at().map_or(limit, |next| next.min(limit)))
     }
 
     /// Runs to `limit` within the phase as it is, for drivers that strike by hand at a moment of their own.
@@ -160,6 +204,16 @@ impl Engine {
         }
         let world = &mut self.world;
         let ran = panics::caught(|| world.run_until(limit));
+        self.judged(ran)
+    }
+
+    /// Moves out the marks recorded since the last call; none unless the engine is [`Engine::recording`].
+    pub fn take_history(&mut self) -> Vec<Observed> {
+        self.history.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Gives the marks so far to the judges: what the world did, unless the run is over by that.
+    fn judged<T>(&mut self, ran: Result<T, panics::Caught>) -> Option<T> {
         self.world.take_marks(&mut self.marks);
         let judge = &mut self.judge;
         let sound = self.marks.iter().all(|mark| judge.observe(mark));
@@ -170,7 +224,7 @@ impl Engine {
         match ran {
             _ if !sound => self.phase = Phase::Over(End::Violated),
             Err(caught) => self.phase = Phase::Over(End::Panicked(caught)),
-            Ok(progress) => return Some(progress),
+            Ok(ran) => return Some(ran),
         }
         None
     }
@@ -205,6 +259,20 @@ impl Engine {
         self.world.clone()
     }
 
+    /// Until when the slice in hand lasts, and its phase; `None` once the run is over.
+    fn slice(&self) -> Option<(Time, Time)> {
+        let (Phase::Storm(until) | Phase::Calm(until)) = self.phase else { return None };
+        Some((self.slice.unwrap_or((self.world.now() + SLICE).min(until)), until))
+    }
+
+    fn end_slice(&mut self, until: Time, progress: Progress) {
+        self.slice = None;
+        self.phase = self.next_phase(until, progress);
+        if matches!(self.phase, Phase::Over(End::Converged | End::Hopeless)) {
+            self.run_copies();
+        }
+    }
+
     fn next_phase(&mut self, until: Time, progress: Progress) -> Phase {
         if progress == Progress::Exhausted {
             return Phase::Over(End::Exhausted);
@@ -234,7 +302,7 @@ impl Engine {
     /// Puts a copy aside, with the check's core healed and the rest broken for good.
     fn copy_for(&mut self, check: &Check) {
         let mut copies = std::mem::take(&mut self.copies);
-        let mut copy = Engine { checks: VecDeque::new(), warnings: Vec::new(), ..self.clone() };
+        let mut copy = Engine { checks: VecDeque::new(), warnings: Vec::new(), slice: None, ..self.clone() };
         let core = liveness::leave_out(&self.scenario, &check.core, &self.world.stricken());
         copy.check = Some(Check { at: self.world.now(), core });
         copy.heal();

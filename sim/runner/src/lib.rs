@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod console;
 pub mod crash_points;
+pub mod debug;
 pub mod determinism;
 pub mod diagnostic;
 pub mod draw;

@@ -40,6 +40,11 @@ thread_local! {
     static WATCHED: RefCell<Option<Caught>> = const { RefCell::new(None) };
 }
 
+/// Whether a panic now, on this thread, would be caught by [`caught`]: for hooks that do more than print.
+pub fn is_watched() -> bool {
+    WATCHED.with(|watched| watched.borrow().is_some())
+}
+
 static HOOK: Once = Once::new();
 
 /// Runs `body`; a panic in it becomes an error and prints nothing.

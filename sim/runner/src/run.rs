@@ -1,7 +1,7 @@
 //! Runs one seed of a scenario in the simulator.
 
 use crate::draw::{self, Drawn};
-use crate::engine::{End, Ended, Engine};
+use crate::engine::{Alarm, End, Ended, Engine};
 use crate::judge::Judge;
 use crate::liveness;
 use crate::registry::Registry;
@@ -42,6 +42,19 @@ pub struct Finished {
 pub fn run(scenario: &Scenario, registry: &Registry, seed: u64, keep: Keep) -> Result<Finished, PlanError> {
     let drawn = draw::draw(scenario, seed, keep.trace, keep.narrate)?;
     Ok(run_drawn(scenario, registry, &drawn))
+}
+
+/// Like [`run`], but given up once the alarm rings.
+pub fn run_until_alarm(
+    scenario: &Scenario,
+    registry: &Registry,
+    seed: u64,
+    keep: Keep,
+    alarm: Option<Alarm>,
+) -> Result<Finished, PlanError> {
+    let drawn = draw::draw(scenario, seed, keep.trace, keep.narrate)?;
+    let engine = checked(scenario, registry, &drawn).with_alarm(alarm);
+    Ok(finished(scenario, drawn.seed, engine.run()))
 }
 
 /// Runs what was drawn, liveness checks included.

@@ -57,12 +57,16 @@ impl Token {
 
     /// As it is pasted into a shell.
     pub fn quoted(&self) -> String {
-        let text = self.to_string();
-        if text.bytes().all(|b| b.is_ascii_alphanumeric() || b":=/._-+".contains(&b)) {
-            text
-        } else {
-            format!("'{}'", text.replace('\'', r"'\''"))
-        }
+        quoted_for_shell(&self.to_string())
+    }
+}
+
+/// A word as it is pasted into a shell.
+pub fn quoted_for_shell(word: &str) -> String {
+    if !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b":=/._-+".contains(&b)) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

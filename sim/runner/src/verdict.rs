@@ -6,6 +6,7 @@ use crate::judge::Judge;
 use crate::panics::without_numbers;
 use crate::scenario::Scenario;
 use crate::token::Token;
+use contract::Time;
 use contract::mark::Name;
 use kernel::{FaultCount, FaultKind};
 use serde::ser::{SerializeMap, SerializeStruct};
@@ -13,6 +14,9 @@ use serde::{Serialize, Serializer};
 
 /// The invariant that a run breaks which does not converge.
 pub const LIVE: &str = "LIVE";
+
+/// The signature of a run that took too much of the machine's time.
+pub const WALL_CLOCK: &str = "wall clock: the run took longer than its limit";
 
 /// What one run found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +102,17 @@ impl Verdict {
                     measured.events
                 )];
             }
+            End::Late => {
+                verdict.exit = Exit::NotConverged;
+                verdict.signature = Some(WALL_CLOCK.to_owned());
+                // Where it stood depends on the machine: it is no part of what two runs have in common.
+                verdict.fingerprint = None;
+                verdict.facts = vec![format!(
+                    "given up after {} events, at {} of virtual time (`--run-limit` sets how long a run may take)",
+                    measured.events,
+                    Time(measured.virtual_time)
+                )];
+            }
             End::Panicked(caught) => {
                 verdict.exit = Exit::Panicked;
                 verdict.signature = Some(caught.signature());
@@ -115,6 +130,11 @@ impl Verdict {
         (self.oracle, self.invariant) = (None, None);
         self.facts = difference;
         self
+    }
+
+    /// Whether the machine's time decided how it ended, so that no other run need be the same.
+    pub fn is_late(&self) -> bool {
+        self.signature.as_deref() == Some(WALL_CLOCK)
     }
 
     /// Whether something is wrong with the system under test, or with the simulator.

@@ -17,6 +17,8 @@ pub const NODES: u32 = 5;
 pub const ROUND: Duration = Duration::from_millis(10);
 /// Records of a log before it is rotated.
 const RECORDS: u64 = 64;
+/// How often a node reads the first record of its log, in records.
+const READ_EVERY: u64 = 8;
 /// Bytes of one record.
 const RECORD_BYTES: usize = 128;
 
@@ -51,6 +53,7 @@ inbox! {
 #[derive(Clone, Debug, Default)]
 pub struct Steady {
     disk: bool,
+    recovered: bool,
     log: Option<File>,
     records: u64,
     serial: u64,
@@ -58,13 +61,25 @@ pub struct Steady {
 }
 
 impl Steady {
-    /// Appends a record, syncs it and now and then reads it back.
-    fn keep(&mut self, serial: u64, date: i64, ctx: &mut Context<'_, Self>) -> Result<(), DiskError> {
+    /// Opens the log for the first time in this life and states what has survived of it, byte for byte.
+    fn recover(&mut self, ctx: &mut Context<'_, Self>) -> Result<File, DiskError> {
         let mut disk = ctx.disk();
+        let log = disk.open("log", Open::Create)?;
+        let found = disk.read_all(log).inspect_err(|_| disk.close(log))?;
+        let sum = found.iter().fold(found.len() as u64, |sum, byte| sum.rotate_left(5) ^ u64::from(*byte));
+        self.recovered = true;
+        ctx.mark(mark!("bench.found", bytes = found.len(), sum = sum));
+        Ok(log)
+    }
+
+    /// Appends a record, syncs it, and now and then reads one back or rotates the log.
+    fn keep(&mut self, serial: u64, date: i64, ctx: &mut Context<'_, Self>) -> Result<(), DiskError> {
         let log = match self.log.take() {
             Some(log) => log,
-            None => disk.open("log", Open::Create)?,
+            None if self.recovered => ctx.disk().open("log", Open::Create)?,
+            None => self.recover(ctx)?,
         };
+        let mut disk = ctx.disk();
         let mut record = [serial as u8; RECORD_BYTES];
         record[..8].copy_from_slice(&date.to_le_bytes());
         let written = disk.append_all(log, &record).and_then(|()| disk.sync(log));
@@ -73,13 +88,14 @@ impl Steady {
             return Err(error);
         }
         self.records += 1;
-        if !self.records.is_multiple_of(RECORDS) {
+        let read =
+            if self.records.is_multiple_of(READ_EVERY) { disk.read_range(log, 0, RECORD_BYTES) } else { Ok(vec![]) };
+        if read.is_ok() && !self.records.is_multiple_of(RECORDS) {
             self.log = Some(log);
             return Ok(());
         }
-        let read = disk.read_all(log).map(|bytes| bytes.len());
         disk.close(log);
-        let bytes = read?;
+        let bytes = read?.len();
         disk.rename("log", "old")?;
         disk.sync_dir("")?;
         ctx.mark(mark!("bench.rotated", bytes = bytes));

@@ -1,6 +1,7 @@
 //! The commands, their flags and their help.
 
 mod crash_points;
+mod debug;
 mod detect;
 mod exhaust;
 mod explain;
@@ -17,12 +18,7 @@ use crate::exit::Exit;
 use crate::real::RealWorld;
 use crate::registry::Registry;
 use crate::scenario::{LoadError, Scenario};
-use crate::sweep::Shard;
-use crate::units;
 use clap::{Args, Parser, Subcommand};
-use contract::time::Duration;
-use std::ops::Range;
-use std::path::PathBuf;
 
 const EXIT_CODES: &str = "Exit codes:
   0 passed · 1 an invariant was broken · 2 usage or a bad file · 3 not converged (liveness)
@@ -52,9 +48,11 @@ A negative scenario (with `defect`) is reported like any other: exit 1 when its 
   stormproof sweep scenarios/fast
   stormproof sweep scenarios/fast --seeds 0..10000 --out results --junit results/junit.xml
   stormproof sweep scenarios/fast --time 10m --shard 2/8 --github
+  stormproof sweep scenarios/fast --seeds 0..1000000 --out results --resume
+  stormproof sweep scenarios/fast --until-quiet --save-regressions
 A positive scenario passes when no seed fails and every fault kind it asks for fired in some run.
 A negative scenario (with `defect`) passes when its first failing seed is caught by `caught_by`.")]
-    Sweep(SweepArgs),
+    Sweep(sweep::SweepArgs),
     /// Runs a failure again, from its one-line token or its file, and says whether it still fails the same way.
     #[command(after_help = "Examples:
   stormproof replay SP1:scenarios/fast/edge_custody.toml:hash=0badcafe:seed=42:sig=ab12cd34:fp=0123456789abcdef
@@ -70,6 +68,14 @@ The exit code is that of the run: 0 means that the failure is gone.")]
   stormproof explain scenarios/fast/edge_custody.toml --seed 42 --perfetto trace.json
 The page needs nothing but a browser: mail it, attach it, print it. The exit code is that of the run.")]
     Explain(explain::ExplainArgs),
+    /// Walks through a run, forward and back: states, disks, messages, clocks, oracles; faults by hand, other seeds.
+    #[command(after_help = "Examples:
+  stormproof debug scenarios/negative/p01_teardown_unlink.toml --seed 0
+  stormproof debug SP1:scenarios/fast/edge_custody.toml:hash=0badcafe:seed=42:sig=ab12cd34:fp=0123456789abcdef
+  stormproof debug scenarios/fast/edge_custody.toml --seed 42 --script commands.txt
+  printf 'run\\noracles\\n' | stormproof debug scenarios/fast/edge_custody.toml --batch
+On the terminal, `?` shows the keys. A script ends with the exit code of the run as it stands then.")]
+    Debug(debug::DebugArgs),
     /// Makes a failure small: a commented scenario file with only what the failure needs.
     #[command(after_help = "Examples:
   stormproof shrink scenarios/fast/edge_custody.toml --seed 42 --out lost_ack.toml
@@ -167,46 +173,6 @@ struct RunArgs {
 }
 
 #[derive(Args)]
-struct SweepArgs {
-    /// Scenario files, or folders whose *.toml files are taken in the order of their names.
-    #[arg(required = true)]
-    paths: Vec<String>,
-    /// Seeds A..B, B left out; each scenario's own, or 0..1000, if left out.
-    #[arg(long, value_parser = units::seeds)]
-    seeds: Option<Range<u64>>,
-    /// Goes on from the first seed for so long, one chunk of each scenario after the other.
-    #[arg(long, value_parser = units::duration)]
-    time: Option<Duration>,
-    /// Worker threads; one a core if left out. Results do not depend on it.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: Option<u16>,
-    /// Only the I-th of N parts of the seeds, I from 1.
-    #[arg(long, value_parser = Shard::parse, value_name = "I/N")]
-    shard: Option<Shard>,
-    /// Writes results.jsonl, a JSON object a run, into this folder.
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Writes JUnit XML, a test case a scenario.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Prints GitHub annotations, and writes the job's summary where GITHUB_STEP_SUMMARY says.
-    #[arg(long)]
-    github: bool,
-    /// Prints a JSON object for each failed run, and one for the sweep at the end.
-    #[arg(long)]
-    json: bool,
-    /// Stops after so many failed runs.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    stop_after_failures: Option<u64>,
-    /// Each seed that N divides runs twice and must do the same; 0 for none.
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    recheck: u64,
-    /// Where GitHub wants the summary.
-    #[arg(long, env = "GITHUB_STEP_SUMMARY", hide = true)]
-    github_summary: Option<PathBuf>,
-}
-
-#[derive(Args)]
 struct ReplayArgs {
     /// The token that a failed run printed, or a scenario file with `seed` and `expect.signature`.
     token_or_file: String,
@@ -243,6 +209,8 @@ struct Session<'a, 'c> {
     console: &'a mut Console<'c>,
     /// How this program was called, so that printed commands work when pasted.
     program: String,
+    /// With which arguments.
+    arguments: Vec<String>,
 }
 
 /// Runs the command that `args` say; the first of them is the program's name.
@@ -254,17 +222,19 @@ pub fn execute(
 ) -> Exit {
     let args: Vec<std::ffi::OsString> = args.into_iter().collect();
     let program = args.first().map_or_else(|| "stormproof".into(), |name| name.to_string_lossy().into_owned());
+    let arguments = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, console),
     };
-    let mut session = Session { registry, real, console, program };
+    let mut session = Session { registry, real, console, program, arguments };
     match cli.command {
         Command::Run(args) if args.real => real_run::run(&mut session, &args),
         Command::Run(args) => run::run(&mut session, &args),
         Command::Sweep(args) => sweep::sweep(&mut session, &args),
         Command::Replay(args) => replay::replay(&mut session, &args),
         Command::Explain(args) => explain::explain(&mut session, &args),
+        Command::Debug(args) => debug::debug(&mut session, &args),
         Command::Shrink(args) => shrink::shrink(&mut session, &args),
         Command::CrashPoints(args) => crash_points::crash_points(&mut session, &args),
         Command::History(args) => history::history(&mut session, &args),

@@ -220,6 +220,11 @@ impl Scenario {
         Plan::build(&populations, &defects, self.limits.requests)
     }
 
+    /// The seed of a file that reproduces one failure, as shrinking writes it.
+    pub fn saved_seed(&self) -> Option<u64> {
+        self.seed.filter(|_| self.expect.signature.is_some())
+    }
+
     /// Whether it must find a planted defect.
     pub fn is_negative(&self) -> bool {
         self.expect.defect.is_some()

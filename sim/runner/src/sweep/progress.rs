@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "progress is shown by the machine's time")]
 
 use crate::scenario::Scenario;
-use crate::sweep::Watcher;
+use crate::sweep::{Watcher, record};
 use crate::verdict::Verdict;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
@@ -12,12 +12,16 @@ use std::time::{Duration, Instant};
 /// Without a terminal, a line so often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// A sweep that is killed runs so much again.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
 /// Shows progress and writes results.
 pub struct Progress<'a> {
     err: &'a mut dyn Write,
     bar: Option<ProgressBar>,
     started: Instant,
     last: Instant,
+    flushed: Instant,
     results: Option<Box<dyn Write + 'a>>,
     failures: Option<&'a mut dyn Write>,
 }
@@ -26,7 +30,7 @@ impl<'a> Progress<'a> {
     /// A bar if `live`, else lines to `err`.
     pub fn new(err: &'a mut dyn Write, live: bool) -> Self {
         let now = Instant::now();
-        Progress { err, bar: live.then(bar), started: now, last: now, results: None, failures: None }
+        Progress { err, bar: live.then(bar), started: now, last: now, flushed: now, results: None, failures: None }
     }
 
     /// Also writes each run as a JSON line.
@@ -54,7 +58,7 @@ impl<'a> Progress<'a> {
 impl Watcher for Progress<'_> {
     fn finished(&mut self, _: &Scenario, verdict: &Verdict) -> io::Result<()> {
         if let Some(results) = &mut self.results {
-            write_line(results, verdict)?;
+            record::write(results, verdict)?;
         }
         match &mut self.failures {
             Some(failures) if verdict.failed() => write_line(failures, verdict),
@@ -63,6 +67,11 @@ impl Watcher for Progress<'_> {
     }
 
     fn tick(&mut self, runs: u64, planned: Option<u64>, failed: u64) {
+        if self.flushed.elapsed() >= FLUSH_EVERY {
+            self.flushed = Instant::now();
+            // What could not be written is seen by the next write, or at the end.
+            let _ = self.results.as_mut().map(|results| results.flush());
+        }
         let failures = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         if let Some(bar) = &self.bar {
             if let Some(planned) = planned {

@@ -43,7 +43,9 @@ impl Shard {
 pub struct Source {
     ranges: Vec<Range<u64>>,
     shard: Shard,
-    /// Going round all scenarios until then.
+    /// Going round all scenarios instead of one after the other.
+    round: bool,
+    /// Until then.
     deadline: Option<Instant>,
 }
 
@@ -51,19 +53,22 @@ impl Source {
     /// The chunks of a sweep.
     pub fn new(scenarios: &[Scenario], options: &Options) -> Source {
         let range = |scenario: &Scenario| {
-            let range = options.seeds.clone().or_else(|| scenario.seeds.clone()).unwrap_or(USUAL_SEEDS);
-            if options.time.is_some() { range.start..u64::MAX } else { range }
+            let of_file = || scenario.seeds.clone().or_else(|| scenario.saved_seed().map(|seed| seed..seed + 1));
+            let range = options.seeds.clone().or_else(of_file).unwrap_or(USUAL_SEEDS);
+            let endless = options.time.is_some() || (options.quiet_below.is_some() && options.seeds.is_none());
+            if endless { range.start..u64::MAX } else { range }
         };
         Source {
             ranges: scenarios.iter().map(range).collect(),
             shard: options.shard,
+            round: options.goes_round(),
             deadline: options.time.map(|time| Instant::now() + time),
         }
     }
 
     /// The scenario and the seeds of a chunk; `None` when there is nothing left to do.
     pub fn chunk(&self, number: u64) -> Option<(usize, impl Iterator<Item = u64> + use<>)> {
-        let (file, index) = if self.deadline.is_some() { self.round(number)? } else { self.in_order(number)? };
+        let (file, index) = if self.round { self.round(number)? } else { self.in_order(number)? };
         let range = &self.ranges[file];
         let start = range.start.checked_add(index.checked_mul(self.width())?)?;
         let end = start.saturating_add(self.width()).min(range.end);
@@ -79,12 +84,14 @@ impl Source {
     /// How many runs there will be, where that is known.
     pub fn planned(&self) -> Option<u64> {
         let count = |range: &Range<u64>| self.shard.of(range.clone()).size_hint().0 as u64;
-        self.deadline.is_none().then(|| self.ranges.iter().map(count).sum())
+        (!self.round).then(|| self.ranges.iter().map(count).sum())
     }
 
     fn round(&self, number: u64) -> Option<(usize, u64)> {
         let files = self.ranges.len() as u64;
-        (files > 0).then(|| ((number % files) as usize, number / files))
+        let index = number.checked_div(files)?;
+        let left = |range: &Range<u64>| index < (range.end - range.start).div_ceil(self.width());
+        self.ranges.iter().any(left).then_some(((number % files) as usize, index))
     }
 
     fn in_order(&self, number: u64) -> Option<(usize, u64)> {
@@ -122,7 +129,8 @@ mod tests {
 
     #[test]
     fn the_chunks_of_a_shard_are_its_seeds_in_order() {
-        let source = Source { ranges: vec![3..1_000, 0..5], shard: Shard { index: 1, count: 3 }, deadline: None };
+        let source =
+            Source { ranges: vec![3..1_000, 0..5], shard: Shard { index: 1, count: 3 }, round: false, deadline: None };
         let mut seen = [Vec::new(), Vec::new()];
         for (file, seeds) in (0..).map_while(|number| source.chunk(number)) {
             seen[file].extend(seeds);
@@ -130,6 +138,16 @@ mod tests {
         assert_eq!(seen[0], (3..1_000).filter(|seed| seed % 3 == 1).collect::<Vec<_>>());
         assert_eq!(seen[1], [1, 4]);
         assert_eq!(source.planned(), Some((seen[0].len() + seen[1].len()) as u64));
+    }
+
+    #[test]
+    fn going_round_ends_with_the_longest_range() {
+        let source = Source { ranges: vec![0..40, 0..5], shard: Shard::WHOLE, round: true, deadline: None };
+        let chunks: Vec<(usize, Vec<u64>)> =
+            (0..).map_while(|number| source.chunk(number)).map(|(file, seeds)| (file, seeds.collect())).collect();
+        assert_eq!(chunks.iter().map(|(file, _)| *file).collect::<Vec<_>>(), [0, 1, 0, 1, 0, 1]);
+        let of = |file| chunks.iter().filter(move |chunk| chunk.0 == file).flat_map(|chunk| chunk.1.clone());
+        assert!(of(0).eq(0..40) && of(1).eq(0..5));
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use crate::exit::Exit;
 use crate::scenario::Scenario;
+use crate::sweep::novelty::Novelty;
 use crate::verdict::Verdict;
 use contract::mark::Name;
 use contract::time::Duration;
 use kernel::{FaultCount, FaultKind};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Signatures that are told apart. A scenario with more has one cause in many shapes; memory is bounded.
+const GROUPS_MAX: usize = 1_000;
 
 /// Sums over the runs of one scenario, in the order of the seeds.
 #[derive(Clone, Debug)]
@@ -27,6 +31,12 @@ pub struct Tally {
     pub warning: Option<(u64, String)>,
     /// Failures of one signature, by that signature.
     pub groups: BTreeMap<String, Group>,
+    /// Failures whose signature found no room.
+    pub unlisted: u64,
+    /// How rare new behaviour has become.
+    pub novelty: Novelty,
+    /// Whether the sweep was interrupted.
+    pub cut_short: bool,
     /// Asked and fired, by kind.
     pub faults: BTreeMap<FaultKind, FaultCount>,
     /// How often each mark was seen.
@@ -39,6 +49,9 @@ pub struct Tally {
     pub wall: Duration,
     idle: BTreeMap<&'static str, u64>,
     asks: BTreeSet<FaultKind>,
+    /// Whether it reproduces one failure: a run without it is as good as any.
+    saved: bool,
+    quiet_below: Option<f64>,
     negative: Option<Negative>,
 }
 
@@ -61,8 +74,8 @@ struct Negative {
 }
 
 impl Tally {
-    /// Nothing run yet.
-    pub fn new(scenario: &Scenario) -> Tally {
+    /// Nothing run yet. It is over once the chance of something new is below `quiet_below`.
+    pub fn new(scenario: &Scenario, quiet_below: Option<f64>) -> Tally {
         let asks: BTreeSet<FaultKind> = scenario.faults.iter().map(|fault| fault.kind).collect();
         let negative = |defect| Negative { defect, catcher: scenario.expect.caught_by, found: None };
         Tally {
@@ -74,6 +87,9 @@ impl Tally {
             warned: 0,
             warning: None,
             groups: BTreeMap::new(),
+            unlisted: 0,
+            novelty: Novelty::default(),
+            cut_short: false,
             faults: asks.iter().map(|&kind| (kind, FaultCount::default())).collect(),
             coverage: BTreeMap::new(),
             events: 0,
@@ -81,14 +97,17 @@ impl Tally {
             wall: Duration::ZERO,
             idle: BTreeMap::new(),
             asks,
+            saved: scenario.saved_seed().is_some(),
+            quiet_below,
             negative: scenario.expect.defect.map(negative),
         }
     }
 
     /// Adds the next run.
     pub fn add(&mut self, verdict: &Verdict) {
-        assert!(!self.is_decided(), "nothing is added to a search that is over");
+        assert!(!self.is_over(), "nothing is added to a search that is over");
         self.runs += 1;
+        self.novelty.add(verdict);
         self.events += verdict.events;
         self.virtual_time += u128::from(verdict.virtual_time);
         for (kind, count) in &verdict.faults {
@@ -114,15 +133,37 @@ impl Tally {
         }
     }
 
-    /// A negative scenario is decided by its first failure.
-    pub fn is_decided(&self) -> bool {
-        self.negative.as_ref().is_some_and(|negative| negative.found.is_some())
+    /// A negative scenario is decided by its first failure, any other once its behaviour is known well enough.
+    pub fn is_over(&self) -> bool {
+        self.found().is_some() || self.is_quiet()
+    }
+
+    /// Whether new behaviour has become as rare as was asked for.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet_below.is_some_and(|limit| self.novelty.chance().is_some_and(|chance| chance < limit))
+    }
+
+    /// What was found out about new behaviour, if somebody asked.
+    pub fn rarity(&self) -> Option<String> {
+        let limit = self.quiet_below?;
+        let (seen, once) = self.novelty.seen_and_once();
+        let counts = format!("{seen} traits, {once} of them seen in one run only");
+        Some(match self.novelty.chance() {
+            None => format!("too few runs to estimate the chance of something new: {counts}"),
+            Some(chance) => {
+                let word = if self.is_quiet() { "quiet" } else { "not yet quiet" };
+                format!(
+                    "{word}: the next run shows something new with a chance of {chance:.1e} (limit {limit:.1e}; {counts})"
+                )
+            }
+        })
     }
 
     /// What the sweep says of the scenario, and why if it is not well.
     pub fn outcome(&self) -> (Exit, Vec<String>) {
         match &self.negative {
-            Some(negative) => negative.outcome(self.runs),
+            Some(negative) if negative.found.is_some() || !self.cut_short => negative.outcome(self.runs),
+            Some(_) => (Exit::Vacuous, vec![self.interruption()]),
             None => self.positive_outcome(),
         }
     }
@@ -156,17 +197,34 @@ impl Tally {
 
     fn fail(&mut self, verdict: &Verdict) {
         let signature = verdict.signature.clone().unwrap_or_else(|| verdict.exit.word().to_owned());
-        let group = self.groups.entry(signature).or_insert_with(|| Group { count: 0, first: verdict.clone() });
-        group.count += 1;
+        if let Some(group) = self.groups.get_mut(&signature) {
+            group.count += 1;
+        } else if self.groups.len() < GROUPS_MAX {
+            self.groups.insert(signature, Group { count: 1, first: verdict.clone() });
+        } else {
+            self.unlisted += 1;
+        }
         if let Some(negative) = &mut self.negative {
             negative.found = Some(verdict.clone());
         }
     }
 
+    fn interruption(&self) -> String {
+        format!("interrupted after {} runs, in which nothing failed", self.runs)
+    }
+
     fn positive_outcome(&self) -> (Exit, Vec<String>) {
         let worst = self.groups.values().fold(Exit::Passed, |exit, group| exit.or_graver(group.first.exit));
         if worst != Exit::Passed {
-            return (worst, Vec::new());
+            let why =
+                format!("{} more failed runs, of more than {GROUPS_MAX} signatures, are not listed", self.unlisted);
+            return (worst, if self.unlisted > 0 { vec![why] } else { Vec::new() });
+        }
+        if self.cut_short {
+            return (Exit::Vacuous, vec![self.interruption()]);
+        }
+        if self.saved {
+            return (Exit::Passed, Vec::new());
         }
         let unmet = self.asks.iter().filter(|kind| self.faults.get(kind).is_none_or(|count| count.fired == 0));
         let unmet = unmet.map(|kind| {

@@ -5,13 +5,16 @@
 
 mod commands;
 mod crash_points;
+mod debug;
 mod diagnostics;
 mod draws;
 mod exhaust;
 mod explain;
+mod findings;
 mod fixture;
 mod history;
 mod liveness;
 mod quorum;
+mod resume;
 mod shrink;
 mod sweeps;

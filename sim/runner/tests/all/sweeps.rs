@@ -129,7 +129,11 @@ fn junit_and_github_show_each_failure_with_its_replay_line() {
     let printed = command(&registry(), &args);
     assert_eq!(printed.exit, Exit::Violated, "{}", printed.out);
     let xml = read(&junit);
-    assert_eq!(balanced(&xml), Ok(2), "{xml}");
+    assert_eq!(valid(&xml), Ok(2), "{xml}");
+    assert!(
+        xml.contains("<failure type=\"violated\" message=\"defect T01 was missed by promise in 40 seeds\">"),
+        "{xml}"
+    );
     assert!(xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("name=\"a&amp;b\""), "{xml}");
     assert!(
         printed.out.lines().any(|line| line.starts_with("::error file=") && line.contains("missed")),
@@ -139,9 +143,9 @@ fn junit_and_github_show_each_failure_with_its_replay_line() {
     assert!(read(&summary).contains("| passed | 40 |"), "{}", read(&summary));
 }
 
-/// Checks that elements nest and nothing else has angle brackets; returns the number of test cases.
-fn balanced(xml: &str) -> Result<usize, String> {
-    let mut open = Vec::new();
+/// Checks the rules of junit-10.xsd that concern the elements of a sweep; returns the number of test cases.
+fn valid(xml: &str) -> Result<usize, String> {
+    let mut open: Vec<&str> = Vec::new();
     let mut cases = 0;
     let body = xml.split_once("?>").ok_or("no declaration")?.1;
     for tag in body.split('<').skip(1) {
@@ -149,17 +153,72 @@ fn balanced(xml: &str) -> Result<usize, String> {
         if text.contains('>') {
             return Err(format!("a bare > after <{tag}>"));
         }
-        let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
-        if tag.starts_with('/') {
+        if let Some(name) = tag.strip_prefix('/') {
             if open.pop() != Some(name) {
                 return Err(format!("</{name}> closes something else"));
             }
         } else {
+            let name = tag.split(' ').next().unwrap_or_default();
+            element(open.last().copied(), name, tag)?;
             cases += usize::from(name == "testcase");
             open.push(name);
         }
     }
     if open.is_empty() { Ok(cases) } else { Err(format!("open at the end: {open:?}")) }
+}
+
+/// Checks where an element stands, and its attributes.
+fn element(parent: Option<&str>, name: &str, tag: &str) -> Result<(), String> {
+    let (parents, required): (&[Option<&str>], &[&str]) = match name {
+        "testsuites" => (&[None], &["tests", "failures", "errors", "time"]),
+        "testsuite" => (&[Some("testsuites")], &["name", "tests", "failures", "errors", "time"]),
+        "testcase" => (&[Some("testsuite")], &["classname", "name", "time"]),
+        "failure" => (&[Some("testcase")], &["type", "message"]),
+        "system-out" => (&[Some("testcase")], &[]),
+        _ => return Err(format!("there is no element <{name}>")),
+    };
+    if !parents.contains(&parent) {
+        return Err(format!("<{name}> stands in {parent:?}"));
+    }
+    let parts: Vec<&str> = tag[name.len()..].split('"').collect();
+    let attributes = || parts.chunks_exact(2).map(|pair| (pair[0].trim().trim_end_matches('='), pair[1]));
+    if !attributes().map(|(key, _)| key).eq(required.iter().copied()) {
+        return Err(format!("<{tag}> has not exactly {required:?}"));
+    }
+    for (key, value) in attributes() {
+        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let fits = match key {
+            "tests" | "failures" | "errors" => is_number(value),
+            "time" => value
+                .split_once('.')
+                .is_some_and(|(whole, rest)| is_number(whole) && is_number(rest) && rest.len() <= 3),
+            _ => !value.is_empty(),
+        };
+        if !fits {
+            return Err(format!("{key} is `{value}` in <{tag}>"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_junit_rules_reject_what_ci_systems_do() {
+    let suite = |inner: &str| {
+        let counts = "tests=\"1\" failures=\"0\" errors=\"0\" time=\"0.100\"";
+        format!("<?xml?><testsuites {counts}><testsuite name=\"s\" {counts}>{inner}</testsuite></testsuites>")
+    };
+    let case = "<testcase classname=\"c\" name=\"n\" time=\"1.000\">";
+    assert_eq!(valid(&suite(&format!("{case}<system-out>x</system-out></testcase>"))), Ok(1));
+    for (wrong, why) in [
+        ("<testcase classname=\"\" name=\"n\" time=\"1.000\"></testcase>", "classname is ``"),
+        ("<testcase classname=\"c\" name=\"n\" time=\"1s\"></testcase>", "time is `1s`"),
+        ("<testcase classname=\"c\" name=\"n\" file=\"f\" time=\"1.000\"></testcase>", "has not exactly"),
+        ("<failure type=\"t\" message=\"m\"></failure>", "stands in"),
+        ("<note></note>", "there is no element"),
+        (case, "closes something else"),
+    ] {
+        assert!(valid(&suite(wrong)).is_err_and(|error| error.contains(why)), "{wrong}");
+    }
 }
 
 #[test]
