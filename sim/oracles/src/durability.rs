@@ -104,7 +104,7 @@ impl Durability {
                     acked.digest, seen.at
                 )),
                 None if read.since.is_some_and(|since| acked.at >= since) => continue,
-                None => broken("acknowledged entry not readable").because(format!(
+                None => broken("acknowledged entry not readable").of_loss().because(format!(
                     "index {index} of {name} was acknowledged at {}, and a read from {} at {} ended with {} entries",
                     acked.at,
                     read.from,

@@ -52,6 +52,8 @@ pub struct Violation {
     pub facts: String,
     /// The events that carried the facts, oldest first; unknown ones are left out.
     pub events: Vec<u64>,
+    /// Whether something durable was not found again. Where faults have destroyed every copy, that is no lie.
+    pub loss: bool,
 }
 
 impl Violation {
@@ -61,7 +63,7 @@ impl Violation {
 
     /// A violation with neither its sentence nor its events yet.
     pub fn new(oracle: &'static str, invariant: &'static str, shape: impl Into<String>) -> Self {
-        Violation { oracle, invariant, shape: shape.into(), facts: String::new(), events: Vec::new() }
+        Violation { oracle, invariant, shape: shape.into(), facts: String::new(), events: Vec::new(), loss: false }
     }
 
     /// Adds the sentence with identities.
@@ -75,6 +77,12 @@ impl Violation {
         self.events.extend(events.iter().filter(|&&event| event != 0));
         self.events.sort_unstable();
         self.events.dedup();
+        self
+    }
+
+    /// Says that a recovery, or a reader, did not find what had been durable.
+    pub fn of_loss(mut self) -> Self {
+        self.loss = true;
         self
     }
 

@@ -222,11 +222,26 @@ impl Engine {
         }
         self.marks.clear();
         match ran {
-            _ if !sound => self.phase = Phase::Over(End::Violated),
+            _ if !sound => self.phase = Phase::Over(self.judged_unsound()),
             Err(caught) => self.phase = Phase::Over(End::Panicked(caught)),
             Ok(ran) => return Some(ran),
         }
         None
+    }
+
+    /// A judge has spoken. Where faults have destroyed more than the budget allows, only a loss may be found: the
+    /// run is over, and hopeless.
+    fn judged_unsound(&mut self) -> End {
+        let loss = self.judge.violation().filter(|violation| violation.loss);
+        match loss {
+            Some(loss) if self.scenario.is_beyond_budget(self.world.damaged()) => {
+                let damaged = liveness::hopeless(&self.scenario, self.world.damaged(), &self.core());
+                let why = damaged.unwrap_or_default();
+                self.warnings.push(format!("hopeless: {}, {why}", loss.signature()));
+                End::Hopeless
+            }
+            _ => End::Violated,
+        }
     }
 
     /// Where the run stands.

@@ -17,7 +17,7 @@ pub const NODES: u32 = 5;
 pub const ROUND: Duration = Duration::from_millis(10);
 /// Records of a log before it is rotated.
 const RECORDS: u64 = 64;
-/// How often a node reads the first record of its log, in records.
+/// How often a node reads a record in the middle of its log, in records.
 const READ_EVERY: u64 = 8;
 /// Bytes of one record.
 const RECORD_BYTES: usize = 128;
@@ -56,8 +56,14 @@ pub struct Steady {
     recovered: bool,
     log: Option<File>,
     records: u64,
+    /// Over every record read back, so that a wrong byte shows in the marks.
+    read: u64,
     serial: u64,
     kept: u64,
+}
+
+fn sum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(bytes.len() as u64, |sum, byte| sum.rotate_left(5) ^ u64::from(*byte))
 }
 
 impl Steady {
@@ -66,39 +72,44 @@ impl Steady {
         let mut disk = ctx.disk();
         let log = disk.open("log", Open::Create)?;
         let found = disk.read_all(log).inspect_err(|_| disk.close(log))?;
-        let sum = found.iter().fold(found.len() as u64, |sum, byte| sum.rotate_left(5) ^ u64::from(*byte));
         self.recovered = true;
-        ctx.mark(mark!("bench.found", bytes = found.len(), sum = sum));
+        ctx.mark(mark!("bench.found", bytes = found.len(), sum = sum(&found)));
         Ok(log)
     }
 
-    /// Appends a record, syncs it, and now and then reads one back or rotates the log.
+    /// Appends a record, syncs it, and now and then reads one back.
+    fn write(&mut self, log: File, record: &[u8], ctx: &mut Context<'_, Self>) -> Result<(), DiskError> {
+        let mut disk = ctx.disk();
+        disk.append_all(log, record)?;
+        disk.sync(log)?;
+        self.records += 1;
+        if self.records.is_multiple_of(READ_EVERY) {
+            let middle = self.records % RECORDS / 2 * RECORD_BYTES as u64;
+            self.read = self.read.rotate_left(1) ^ sum(&disk.read_range(log, middle, RECORD_BYTES)?);
+        }
+        Ok(())
+    }
+
+    /// Writes a record to the log, and rotates a log that is long enough.
     fn keep(&mut self, serial: u64, date: i64, ctx: &mut Context<'_, Self>) -> Result<(), DiskError> {
         let log = match self.log.take() {
             Some(log) => log,
             None if self.recovered => ctx.disk().open("log", Open::Create)?,
             None => self.recover(ctx)?,
         };
-        let mut disk = ctx.disk();
         let mut record = [serial as u8; RECORD_BYTES];
         record[..8].copy_from_slice(&date.to_le_bytes());
-        let written = disk.append_all(log, &record).and_then(|()| disk.sync(log));
-        if let Err(error) = written {
-            disk.close(log);
-            return Err(error);
-        }
-        self.records += 1;
-        let read =
-            if self.records.is_multiple_of(READ_EVERY) { disk.read_range(log, 0, RECORD_BYTES) } else { Ok(vec![]) };
-        if read.is_ok() && !self.records.is_multiple_of(RECORDS) {
+        let written = self.write(log, &record, ctx);
+        if written.is_ok() && !self.records.is_multiple_of(RECORDS) {
             self.log = Some(log);
             return Ok(());
         }
+        let mut disk = ctx.disk();
         disk.close(log);
-        let bytes = read?.len();
+        written?;
         disk.rename("log", "old")?;
         disk.sync_dir("")?;
-        ctx.mark(mark!("bench.rotated", bytes = bytes));
+        ctx.mark(mark!("bench.rotated", read = self.read));
         Ok(())
     }
 }

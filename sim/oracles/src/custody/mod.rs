@@ -154,7 +154,8 @@ impl Custody {
         let accepted = lost.iter().find(|(id, _)| self.promises.contains_key(id));
         match accepted.or(lost.first()) {
             Some(&(id, doubt)) => {
-                Err(self.loss(id, lost.len(), "recovery", &format!("recovery of {node}"), &[doubt.event, seen.event]))
+                let after = format!("recovery of {node}");
+                Err(self.loss(id, lost.len(), "recovery", &after, &[doubt.event, seen.event]).of_loss())
             }
             None => Ok(()),
         }

@@ -195,6 +195,7 @@ impl ExactlyOnce {
             let held = self.records.get(&lost).and_then(|record| record.held).map_or(0, |held| held.event);
             return Err(broken("applied record lost")
                 .because(format!("record {lost} was applied, and recovery did not find it in {place}"))
+                .of_loss()
                 .seen_in(&[held, seen.event]));
         }
         let new: Vec<u64> = ids.iter().filter(|&id| !known.contains(id)).collect();

@@ -12,7 +12,7 @@ use contract::time::nanos;
 /// What can be written, a command a line: its form, and what it does.
 pub const HELP: [(&str, &str); 24] = [
     ("next [N]", "N moves forward (1): an event, or the end of a phase"),
-    ("back [N]", "N moves back (1); undoes what was done by hand on the way"),
+    ("back [N]", "N moves back (1); undoes acts by hand on the way"),
     ("mark [KIND]", "forward to the next mark whose kind contains KIND"),
     ("backmark [KIND]", "back to the nearest earlier one"),
     ("run", "to a broken invariant, or to the end"),

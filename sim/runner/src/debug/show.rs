@@ -123,21 +123,29 @@ fn state(world: &World, process: ProcessId) -> Vec<String> {
 }
 
 fn disk(world: &World, node: NodeId) -> Vec<String> {
+    let unsynced = world.unsynced(node);
     let entry = |(path, len, synced): (String, u64, bool)| {
+        // A sync inside the span of a handler has been asked for, and ends later than now.
+        let synced = synced && !unsynced.iter().any(|it| it.path.as_deref().map(bare) == Some(bare(&path)));
         format!("{} {len:>8}  {}", if synced { "durable " } else { "unsynced" }, path.trim_start_matches('/'))
     };
     let mut lines: Vec<String> = world.files(node).into_iter().filter(|file| file.0 != "/").map(entry).collect();
-    for change in world.unsynced(node) {
-        let path = change.path.as_deref().unwrap_or("(unlinked)").trim_start_matches('/');
+    for change in &unsynced {
+        let path = bare(change.path.as_deref().unwrap_or("(unlinked)"));
         lines.push(format!("pending  {}: {}", if path.is_empty() { "." } else { path }, change.text));
     }
     lines
 }
 
+/// A path as programs write it: without the slashes around it.
+fn bare(path: &str) -> &str {
+    path.trim_matches('/')
+}
+
 fn file(world: &World, node: NodeId, path: &str) -> Vec<String> {
     let Some(bytes) = world.read_file(node, path) else { return Vec::new() };
     let pending = world.unsynced(node).into_iter();
-    let here = pending.filter(|it| it.path.as_deref().is_some_and(|it| it.trim_start_matches('/') == path));
+    let here = pending.filter(|it| it.path.as_deref().is_some_and(|it| bare(it) == path));
     let ranges: Vec<Range<u64>> = here.filter_map(|it| it.bytes).map(|(from, to)| from..to).collect();
     hex::dump(&bytes, &ranges)
 }

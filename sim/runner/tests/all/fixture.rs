@@ -252,13 +252,9 @@ impl Oracle for Promise {
         if seen.mark.kind == "fixture.found" {
             let found: BTreeSet<u64> = seen.mark.numbers("numbers").into_iter().collect();
             if let Some(lost) = kept.difference(&found).next() {
-                return Err(Violation {
-                    oracle: "promise",
-                    invariant: "K1",
-                    shape: "a kept number is gone after a restart".to_owned(),
-                    facts: format!("number {lost} was kept by process {} and is gone", seen.process.0),
-                    events: vec![seen.event],
-                });
+                let facts = format!("number {lost} was kept by process {} and is gone", seen.process.0);
+                let gone = Violation::new("promise", "K1", "a kept number is gone after a restart");
+                return Err(gone.because(facts).seen_in(&[seen.event]).of_loss());
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Liveness on copies: what only shows while a minority stays broken, and what nothing could have repaired.
 
-use crate::fixture::{Folder, Printed, command};
+use crate::fixture::{Folder, Printed, command, registry};
 use crate::quorum::{QUORUM, needs_the_first, quorum_registry};
 use contract::NodeId;
 use runner::liveness::{AT_THE_END, all, draw, hopeless, leave_out};
@@ -154,4 +154,39 @@ fn what_an_oracle_could_not_decide_is_said() {
     assert!(printed.out.contains("undecided: oracle unsure could judge 3 facts neither way"), "{}", printed.out);
     let object: Value = serde_json::from_str(&run(&["run", &file, "--json"]).out).unwrap();
     assert_eq!(object["undecided"]["unsure"], 3);
+}
+
+/// A teller keeps numbers, and its machine comes back empty.
+const GONE: &str = r#"
+title  = "what was kept is gone with its disk"
+nodes  = { teller = 1 }
+limits = { requests = 40, safety = "20s", liveness = "20s" }
+[[workload]]
+name = "burst"
+[[fault]]
+kind = "host_loss"
+at   = "1s"
+[swarm]
+safety = false
+knobs  = false
+[expect]
+oracles = ["promise"]
+"#;
+
+#[test]
+fn a_loss_is_no_lie_where_faults_destroyed_more_than_the_budget_allows() {
+    let judge = |budget: &str| {
+        let text = format!("{GONE}[budget]\n{budget}\n");
+        let scenario = Scenario::parse("gone.toml", &text, &registry()).expect("the file is sound");
+        runner::run::run(&scenario, &registry(), 1, runner::run::Keep::LITTLE).expect("it can be built").verdict
+    };
+    let within = judge("damage = { teller = 1 }");
+    assert_eq!((within.exit, within.invariant.as_deref()), (Exit::Violated, Some("K1")));
+    let beyond = judge("unsurvivable = true");
+    assert_eq!((beyond.exit, beyond.warnings.len()), (Exit::Passed, 1), "{:?}", beyond.facts);
+    let warning = &beyond.warnings[0];
+    assert!(
+        warning.starts_with("hopeless: promise/K1: a kept number is gone after a restart, faults destroyed"),
+        "{warning}"
+    );
 }
