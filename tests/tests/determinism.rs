@@ -90,7 +90,12 @@ fn fingerprints_are_equal_twice_and_those_of_other_builds_and_machines() {
 
 /// Ten virtual seconds of a workload under faults that come often.
 fn steady_run(kinds: &[FaultKind], seed: u64) -> World {
-    let often = |spec: FaultSpec| FaultSpec { every: Span::millis(200, 1_000), lasts: Span::millis(200, 600), ..spec };
+    let often = |spec: FaultSpec| FaultSpec {
+        every: Span::millis(200, 1_000),
+        lasts: Span::millis(200, 600),
+        chance_ppm: (4 * spec.chance_ppm).min(200_000),
+        ..spec
+    };
     let faults = steady::faults(kinds).into_iter().map(often).collect();
     let mut world = steady::world(&steady::plan(true), faults, seed);
     world.run_until(Time(10_000_000_000));
