@@ -7,10 +7,13 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
 
-run: ## Sweeps the sound scenarios, then finds a planted defect and replays it.
+run: ## Sweeps the sound scenarios, then finds a planted defect, shrinks it, explains it and replays it.
 	$(STORMPROOF) sweep scenarios/fast --seeds 0..200
 	$(STORMPROOF) sweep $(NEGATIVE) --seeds 0..1000 --stop-after-failures 1
-	$(STORMPROOF) replay $$($(STORMPROOF) sweep $(NEGATIVE) --seeds 0..1000 --stop-after-failures 1 --json 2>/dev/null | sed -n 's/.*"replay":"stormproof replay \([^"]*\)".*/\1/p' | head -n 1); test $$? -eq 1
+	mkdir -p $(TARGET)/demo
+	$(STORMPROOF) shrink $(NEGATIVE) --seed 0 --out $(TARGET)/demo/minimal.toml
+	$(STORMPROOF) explain $(TARGET)/demo/minimal.toml --out $(TARGET)/demo/report.html
+	$(STORMPROOF) replay $(TARGET)/demo/minimal.toml; test $$? -eq 1
 
 test: lint ## All that a change must pass: format, lints, tests, equal fingerprints in both builds, the build without defects.
 	cargo test --workspace --locked
