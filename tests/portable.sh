@@ -30,4 +30,4 @@ on() { # the same, and what is special about the machine
 
 on i686-unknown-linux-gnu i686-linux-gnu qemu-i386 i386 "32-bit, little-endian"
 on s390x-unknown-linux-gnu s390x-linux-gnu qemu-s390x s390x "64-bit, big-endian"
-echo "$ran of 2 machines run the same"
+echo "$ran of 2 machines ran; no difference"

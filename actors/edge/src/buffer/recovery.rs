@@ -8,7 +8,7 @@ use super::drain::unique;
 use super::{ACTIVE, Buffer, Config, DRAFT, QUARANTINE, STAGING};
 use crate::gate::Gate;
 use crate::message::Record;
-use crate::storage::{DIRECTORY, Damage, Log, parse, records_of};
+use crate::storage::{DIRECTORY, Damage, Log, read_surely, records_of};
 use contract::{Context, DiskError, Halt, Open, mark};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,9 +79,9 @@ fn read(log: &Log, ctx: &mut Context<'_, Buffer>) -> Result<Option<Vec<Record>>,
         Err(DiskError::NotFound) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let bytes = ctx.disk().read_all(file);
+    let read = read_surely(file, &mut ctx.disk());
     ctx.disk().close(file);
-    let parsed = parse(&bytes?);
+    let (_, parsed) = read?;
     match parsed.damage {
         Damage::None => {}
         Damage::Tail => ctx.mark(mark!("edge.tail_repaired", place = log.place(), good = parsed.good)),

@@ -11,7 +11,7 @@
 
 use super::{Config, Ledger, PATH, PLACE};
 use crate::ledger::entries::{Entries, Entry, Extent};
-use crate::storage::{DIRECTORY, Damage, Parsed, create, parse};
+use crate::storage::{DIRECTORY, Damage, Parsed, create, parse, read_surely};
 use contract::{Context, DiskError, File, Halt, Open, mark};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ pub(super) fn recover(config: &Arc<Config>, ctx: &mut Context<'_, Ledger>) -> Re
         Err(DiskError::NotFound) => None,
         Err(error) => return Err(error.into()),
     };
-    let bytes = match old {
-        Some(file) => ctx.disk().read_all(file)?,
-        None => Vec::new(),
+    let (bytes, parsed) = match old {
+        Some(file) => read_surely(file, &mut ctx.disk())?,
+        None => (Vec::new(), parse(&[])),
     };
-    let (mut entries, lsn_of) = read(parse(&bytes), ctx)?;
+    let (mut entries, lsn_of) = read(parsed, ctx)?;
     let file = match (old, entries.last()) {
         (Some(file), Some(last)) => {
             repeat(file, last, &mut entries, &bytes, ctx)?;
