@@ -12,7 +12,7 @@ run: ## Sweeps the sound scenarios, then finds a planted defect, shrinks it, exp
 	$(STORMPROOF) sweep $(NEGATIVE) --seeds 0..1000 --stop-after-failures 1
 	mkdir -p $(TARGET)/demo
 	$(STORMPROOF) shrink $(NEGATIVE) --seed 0 --out $(TARGET)/demo/minimal.toml
-	$(STORMPROOF) explain $(TARGET)/demo/minimal.toml --out $(TARGET)/demo/report.html
+	$(STORMPROOF) explain $(TARGET)/demo/minimal.toml --out $(TARGET)/demo/report.html; test $$? -eq 1
 	$(STORMPROOF) replay $(TARGET)/demo/minimal.toml; test $$? -eq 1
 
 test: lint ## All that a change must pass: format, lints, tests, equal fingerprints in both builds, the build without defects.
