@@ -17,7 +17,7 @@ struct Layer {
     real: bool,
 }
 
-const EVERYONE: &[&str] = &["contract", "kernel", "oracles", "runner", "host", "scenarios", "edge"];
+const EVERYONE: &[&str] = &["contract", "kernel", "oracles", "runner", "host", "scenarios", "edge", "workspace"];
 
 const LAYERS: [Layer; 9] = [
     Layer { folder: "sim/contract", may_know: &[], tests_may_know: &[], real: false },

@@ -1,0 +1,16 @@
+//! The workspace core: files that survive crashes and are shared by the processes of one machine (spec 002).
+//!
+//! Every operation is straight-line code over system calls, written once and run in two ways (see [`turn`]): by a
+//! program through to its end, and by actors one call a turn, so that the simulator may cut and interleave anywhere.
+//!
+//! Invariants, by the ids that oracles report:
+//!
+//! | id | invariant |
+//! |---|---|
+//! | L1, L2, L3 | one holder of a lock at a time; a live holder's lock is never broken; a dead holder's is eventually taken |
+//! | G1, G2, G3 | acknowledged events survive; event ids are unique, gapless, increasing; a repair removes only what was never acknowledged |
+//! | A1, A2, A3, A4 | a file is whole, old or new; an acknowledged save survives; versions never go back; failed saves leave nothing |
+
+pub mod places;
+pub mod planted;
+pub mod turn;
