@@ -6,8 +6,6 @@ use super::Session;
 use crate::debug::screen::Screen;
 use crate::debug::{Debugger, run_in_terminal, script};
 use crate::exit::Exit;
-use crate::scenario::Scenario;
-use crate::token::Token;
 use clap::Args;
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -29,7 +27,7 @@ pub struct DebugArgs {
 
 /// Opens the run and hands it to the terminal or to the script.
 pub fn debug(session: &mut Session<'_, '_>, args: &DebugArgs) -> Exit {
-    let (scenario, seed) = match subject(session, args) {
+    let (scenario, seed) = match session.subject(&args.file_or_token, args.seed) {
         Ok(subject) => subject,
         Err(exit) => return exit,
     };
@@ -82,19 +80,4 @@ fn say_acts(session: &mut Session<'_, '_>, debugger: &Debugger) {
     for line in acts {
         session.console.say(line);
     }
-}
-
-/// What to open: a token names scenario and seed, a file leaves the seed to the command line.
-fn subject(session: &mut Session<'_, '_>, args: &DebugArgs) -> Result<(Scenario, u64), Exit> {
-    if !Token::is_one(&args.file_or_token) {
-        let scenario = session.load(&args.file_or_token)?;
-        let seed = args.seed.or(scenario.seed).unwrap_or(0);
-        return Ok((scenario, seed));
-    }
-    let token = Token::parse(&args.file_or_token).map_err(|why| session.refused(why))?;
-    let scenario = session.load(&token.path)?;
-    if scenario.hash as u32 != token.hash {
-        session.console.note(format!("warning: {} has changed since the token was made", token.path));
-    }
-    Ok((scenario, token.seed))
 }

@@ -8,9 +8,7 @@ use crate::draw;
 use crate::exit::Exit;
 use crate::explain::{Report, page, perfetto, story};
 use crate::run::Keep;
-use crate::scenario::Scenario;
 use crate::show;
-use crate::token::Token;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +35,7 @@ pub struct ExplainArgs {
 
 /// Runs, explains, writes what was asked for; the replay line is the last.
 pub fn explain(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Exit {
-    let (scenario, seed) = match subject(session, args) {
+    let (scenario, seed) = match session.subject(&args.file_or_token, args.seed) {
         Ok(subject) => subject,
         Err(exit) => return exit,
     };
@@ -69,21 +67,6 @@ pub fn explain(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Exit {
         say(session, &report);
     }
     report.failing.verdict.exit
-}
-
-/// What to explain: a token names scenario and seed, a file leaves the seed to the command line.
-fn subject(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<(Scenario, u64), Exit> {
-    if !Token::is_one(&args.file_or_token) {
-        let scenario = session.load(&args.file_or_token)?;
-        let seed = args.seed.or(scenario.seed).unwrap_or(0);
-        return Ok((scenario, seed));
-    }
-    let token = Token::parse(&args.file_or_token).map_err(|why| session.refused(why))?;
-    let scenario = session.load(&token.path)?;
-    if scenario.hash as u32 != token.hash {
-        session.console.note(format!("warning: {} has changed since the token was made", token.path));
-    }
-    Ok((scenario, token.seed))
 }
 
 fn write(session: &mut Session<'_, '_>, what: &str, path: &Path, text: &str) -> Result<(), Exit> {

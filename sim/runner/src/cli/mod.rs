@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::real::RealWorld;
 use crate::registry::Registry;
 use crate::scenario::{LoadError, Scenario};
+use crate::token::Token;
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -286,6 +287,27 @@ impl Session<'_, '_> {
             }
         }
         Err(Exit::Usage)
+    }
+
+    /// What a file or a token names: the token has its own seed, a file leaves it to the command line.
+    fn subject(&mut self, file_or_token: &str, seed: Option<u64>) -> Result<(Scenario, u64), Exit> {
+        if Token::is_one(file_or_token) {
+            let (scenario, token) = self.named(file_or_token)?;
+            return Ok((scenario, token.seed));
+        }
+        let scenario = self.load(file_or_token)?;
+        let seed = seed.or(scenario.seed).unwrap_or(0);
+        Ok((scenario, seed))
+    }
+
+    /// The token that `text` is, with its scenario; warns when the file has changed since.
+    fn named(&mut self, text: &str) -> Result<(Scenario, Token), Exit> {
+        let token = Token::parse(text).map_err(|why| self.refused(why))?;
+        let scenario = self.load(&token.path)?;
+        if scenario.hash as u32 != token.hash {
+            self.console.note(format!("warning: {} has changed since the token was made", token.path));
+        }
+        Ok((scenario, token))
     }
 
     /// Reads files and the *.toml files of folders; reports what is wrong with each of them.

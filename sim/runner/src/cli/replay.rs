@@ -42,11 +42,7 @@ fn find(session: &mut Session<'_, '_>, what: &str) -> Result<(Scenario, u64, Ear
         let signature = scenario.expect.signature.clone().map(Ok);
         return Ok((scenario, seed, Earlier { signature, fingerprint: None }));
     }
-    let token = Token::parse(what).map_err(|why| session.refused(why))?;
-    let scenario = session.load(&token.path)?;
-    if scenario.hash as u32 != token.hash {
-        session.console.note(format!("warning: {} has changed since the token was made", token.path));
-    }
+    let (scenario, token) = session.named(what)?;
     let earlier = Earlier { signature: token.signature.map(Err), fingerprint: Some(token.fingerprint) };
     Ok((scenario, token.seed, earlier))
 }

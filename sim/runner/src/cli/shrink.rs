@@ -8,7 +8,6 @@ use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::scenario::Scenario;
 use crate::shrink::{self, Options, Progress, Shrunk, Size};
-use crate::token::Token;
 use crate::units;
 use crate::verdict::Seconds;
 use clap::Args;
@@ -56,7 +55,7 @@ struct Report<'a> {
 
 /// Shrinks, writes the file, and says what became of it.
 pub fn shrink(session: &mut Session<'_, '_>, args: &ShrinkArgs) -> Exit {
-    let (scenario, seed) = match find(session, args) {
+    let (scenario, seed) = match session.subject(&args.token_or_file, args.seed) {
         Ok(found) => found,
         Err(exit) => return exit,
     };
@@ -81,20 +80,6 @@ pub fn shrink(session: &mut Session<'_, '_>, args: &ShrinkArgs) -> Exit {
     }
     report(session, args, &scenario, &shrunk, started.elapsed());
     Exit::Passed
-}
-
-fn find(session: &mut Session<'_, '_>, args: &ShrinkArgs) -> Result<(Scenario, u64), Exit> {
-    if !Token::is_one(&args.token_or_file) {
-        let scenario = session.load(&args.token_or_file)?;
-        let seed = args.seed.or(scenario.seed).unwrap_or(0);
-        return Ok((scenario, seed));
-    }
-    let token = Token::parse(&args.token_or_file).map_err(|why| session.refused(why))?;
-    let scenario = session.load(&token.path)?;
-    if scenario.hash as u32 != token.hash {
-        session.console.note(format!("warning: {} has changed since the token was made", token.path));
-    }
-    Ok((scenario, token.seed))
 }
 
 fn tell(console: &mut Console<'_>, progress: Progress, elapsed: Duration) {
