@@ -1,5 +1,6 @@
 //! `make shrink-table`: shrinks the first failing runs of each planted defect, from its negative scenario and from
-//! the main one with the defect switched on, and prints sizes before and after.
+//! the main one with the defect switched on, and prints sizes before and after. Where there is a reproduction by hand
+//! (`tests/optima`), the last column holds the result's cost over its cost: parts, each worth four events, and events.
 
 // How long a shrink takes is what the table is about.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
@@ -20,9 +21,16 @@ const OPTIONS: Options = Options { time: Some(Duration::from_secs(60)), jobs: 2 
 struct Row {
     shrunk: Shrunk,
     seconds: f64,
+    /// The cost of the best reproduction by hand.
+    by_hand: Option<u64>,
 }
 
 impl Row {
+    /// How large the result is, as a multiple of the best reproduction by hand.
+    fn over_hand(&self) -> Option<f64> {
+        self.by_hand.map(|by_hand| self.shrunk.after.cost() as f64 / by_hand as f64)
+    }
+
     /// How much of the failing run is gone: strikes, single messages, requests and events together.
     fn reduction(&self) -> f64 {
         let sum = |size: shrink::Size| (size.occurrences + size.messages + size.requests + size.events) as f64;
@@ -34,7 +42,7 @@ fn main() -> ExitCode {
     let wanted: usize = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
     let registry = scenarios::registry();
     println!(
-        "{:<4} {:<9} {:>5}  {:>12} {:>12} {:>12} {:>8} {:>8} {:>14} {:>16} {:>6} {:>6} {:>6}",
+        "{:<4} {:<9} {:>5}  {:>12} {:>12} {:>12} {:>8} {:>8} {:>14} {:>16} {:>6} {:>6} {:>6} {:>6}",
         "",
         "from",
         "seed",
@@ -47,7 +55,8 @@ fn main() -> ExitCode {
         "virtual time",
         "runs",
         "s",
-        "less"
+        "less",
+        "/hand"
     );
     let mut rows = Vec::new();
     for defect in &registry.defects {
@@ -56,7 +65,8 @@ fn main() -> ExitCode {
                 eprintln!("{}: a scenario cannot be read; run this from the project's folder", defect.id);
                 return ExitCode::FAILURE;
             };
-            rows.extend(shrink_some(defect, &scenario, &registry, wanted));
+            let by_hand = by_hand(defect, &registry);
+            rows.extend(shrink_some(defect, &scenario, &registry, wanted, by_hand));
         }
     }
     summary(&rows);
@@ -71,15 +81,30 @@ fn planted(defect: &DefectInfo, registry: &Registry) -> Option<Scenario> {
     Scenario::parse(MAIN, &text.replace("[expect]", &switched), registry).ok()
 }
 
+/// The cost of the defect's reproduction by hand, if there is one.
+fn by_hand(defect: &DefectInfo, registry: &Registry) -> Option<u64> {
+    let path = format!("tests/optima/{}.toml", defect.id.to_lowercase());
+    let scenario = Scenario::load(&path, registry).ok()?;
+    let (size, verdict) = shrink::measure(&scenario, registry, scenario.seed.unwrap_or(0)).ok()?;
+    assert_eq!(verdict.oracle.as_deref(), Some(defect.oracle), "{path} fails by its oracle");
+    Some(size.cost())
+}
+
 /// Shrinks the first failing runs of a scenario.
-fn shrink_some(defect: &DefectInfo, scenario: &Scenario, registry: &Registry, wanted: usize) -> Vec<Row> {
+fn shrink_some(
+    defect: &DefectInfo,
+    scenario: &Scenario,
+    registry: &Registry,
+    wanted: usize,
+    by_hand: Option<u64>,
+) -> Vec<Row> {
     let fails = |seed: &u64| run::run(scenario, registry, *seed, Keep::LITTLE).is_ok_and(|it| it.verdict.failed());
     let mut rows = Vec::new();
     for seed in (0..SEEDS).filter(fails).take(wanted) {
         let started = Instant::now();
         match shrink::shrink(scenario, registry, seed, &OPTIONS, &mut |_| {}) {
             Ok(shrunk) => {
-                let row = Row { shrunk, seconds: started.elapsed().as_secs_f64() };
+                let row = Row { shrunk, seconds: started.elapsed().as_secs_f64(), by_hand };
                 line(defect, scenario, &row);
                 rows.push(row);
             }
@@ -93,13 +118,13 @@ fn shrink_some(defect: &DefectInfo, scenario: &Scenario, registry: &Registry, wa
 }
 
 fn line(defect: &DefectInfo, scenario: &Scenario, row: &Row) {
-    let Row { shrunk, seconds } = row;
+    let Row { shrunk, seconds, .. } = row;
     let (before, after) = (shrunk.before, shrunk.after);
     let from = if scenario.path == MAIN { "main" } else { "negative" };
     let pair = |before: u64, after: u64| format!("{before} -> {after}");
     let time = format!("{:.1} -> {:.1} s", before.virtual_time as f64 / 1e9, after.virtual_time as f64 / 1e9);
     println!(
-        "{:<4} {from:<9} {:>5}  {:>12} {:>12} {:>12} {:>8} {:>8} {:>14} {time:>16} {:>6} {seconds:>6.1} {:>5.1}%{}",
+        "{:<4} {from:<9} {:>5}  {:>12} {:>12} {:>12} {:>8} {:>8} {:>14} {time:>16} {:>6} {seconds:>6.1} {:>5.1}% {:>6}{}",
         defect.id,
         shrunk.seed,
         pair(before.occurrences, after.occurrences),
@@ -110,6 +135,7 @@ fn line(defect: &DefectInfo, scenario: &Scenario, row: &Row) {
         pair(before.events, after.events),
         shrunk.runs,
         100.0 * row.reduction(),
+        row.over_hand().map_or(String::new(), |times| format!("{times:.2}")),
         if shrunk.minimal { "" } else { "  not certified" }
     );
 }
@@ -121,9 +147,13 @@ fn summary(rows: &[Row]) {
     };
     let reduction = median(rows.iter().map(Row::reduction).collect());
     let seconds = median(rows.iter().map(|row| row.seconds).collect());
+    let over_hand: Vec<f64> = rows.iter().filter_map(Row::over_hand).collect();
+    let compared = over_hand.len();
+    let over_hand = median(over_hand);
     let certified = rows.iter().filter(|row| row.shrunk.minimal).count();
     println!(
-        "{} runs: median reduction {:.1}% of strikes, messages, requests and events; median time {seconds:.1} s; {certified} certified",
+        "{} runs: median reduction {:.1}% of strikes, messages, requests and events; median time {seconds:.1} s; {certified} certified; \
+         median size {over_hand:.2} times the reproduction by hand ({compared} runs)",
         rows.len(),
         100.0 * reduction
     );

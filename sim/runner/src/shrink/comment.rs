@@ -50,7 +50,7 @@ fn head(story: &Story<'_>) -> Vec<String> {
     lines.extend(wrapped(&if story.minimal {
         format!(
             "Certified 1-minimal by {runs} runs: with one fault, occurrence, message, request, node, knob or departure \
-             of timing less, or a storm shorter by 100ms, it no longer fails this way."
+             of timing less, or a storm shorter by 100ms, it no longer fails this way, or a knob less makes its run longer."
         )
     } else {
         format!("Not certified 1-minimal: the time was up after {runs} runs. This is the smallest so far.")

@@ -1,10 +1,10 @@
 //! From a failing run to the smallest scenario that fails the same way.
 //!
 //! ```text
-//! file, seed ─▶ explicit ─▶ coarse ─▶ redraw ─▶ freeze ─▶ rounds ─▶ script ─▶ rounds ─▶ certified file
-//!               what was    faults,   fewer     only what  delta     one `at`   until no
-//!               drawn is    nodes,    requests  struck     debugging an         single removal
-//!               written     work      at once   strikes              occurrence still fails
+//! file, seed ─▶ explicit ─▶ coarse ─▶ redraw ─▶ freeze ─▶ rounds ─▶ script ─▶ turn ────▶ rounds ─▶ certified file
+//!               what was    faults,   fewer     only what  delta     one `at`   knobs to   until no
+//!               drawn is    nodes,    requests  struck     debugging an         shorten    single removal
+//!               written     work      at once   strikes              occurrence the run    still fails
 //! ```
 //!
 //! Every candidate is an ordinary scenario, and it counts only if it fails with the signature of the first run:
@@ -19,6 +19,7 @@ mod script;
 mod search;
 mod size;
 mod trial;
+mod turn;
 
 pub use dimension::{DIMENSIONS, Dimension, Shape};
 pub use size::Size;
@@ -29,6 +30,7 @@ use crate::registry::Registry;
 use crate::run::{self, Keep};
 use crate::scenario::Scenario;
 use crate::scenario::write::write;
+use crate::verdict::Verdict;
 use contract::time::Duration;
 use search::Search;
 
@@ -130,6 +132,20 @@ pub fn shrink(
     let minimal = search.run();
     let (runs, result) = (search.runs(), search.into_result());
     finish(scenario, registry, seed, Found { result, signature, before, runs, minimal })
+}
+
+/// The size of one run, and how it ended.
+///
+/// # Errors
+/// When the plan cannot be built.
+pub fn measure(
+    scenario: &Scenario,
+    registry: &Registry,
+    seed: u64,
+) -> Result<(Size, Verdict), contract::plan::PlanError> {
+    let drawn = draw::draw(scenario, seed, Keep::LITTLE.trace, Keep::LITTLE.narrate)?;
+    let finished = run::run_drawn(scenario, registry, &drawn);
+    Ok((Size::of(scenario, &drawn, &finished), finished.verdict))
 }
 
 /// What a search ends with.

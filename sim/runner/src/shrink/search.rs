@@ -2,7 +2,7 @@
 
 use super::dimension::{self, DIMENSIONS, Dimension, Shape};
 use super::trial::{Bench, Failing, Found};
-use super::{Options, Progress, redraw, script};
+use super::{Options, Progress, redraw, script, turn};
 use crate::registry::Registry;
 use crate::scenario::parse_fault::meets_messages;
 use crate::scenario::{FaultAsk, Scenario};
@@ -31,7 +31,7 @@ const ENOUGH_EVENTS: u64 = 10_000_000;
 
 /// The smallest result so far.
 struct Best {
-    cost: (u64, u64),
+    cost: u64,
     minimal: bool,
     scenario: Scenario,
 }
@@ -43,6 +43,8 @@ pub struct Search<'a> {
     pub(super) failing: Failing,
     /// Redrawn storms that were looked at on this route.
     pub(super) storms: usize,
+    /// Whether knobs were turned to make the run shorter: then one goes back only if it does not get longer again.
+    pub(super) turned: bool,
     tell: &'a mut dyn FnMut(Progress),
 }
 
@@ -60,7 +62,7 @@ impl<'a> Search<'a> {
         let patient = Options { time: None, ..*options };
         let found = Bench::new(registry, seed, verdict, &patient).first([start])?;
         let bench = Bench::new(registry, seed, verdict, options);
-        Some(Search { bench, current: found.scenario, failing: found.failing, storms: 0, tell })
+        Some(Search { bench, current: found.scenario, failing: found.failing, storms: 0, turned: false, tell })
     }
 
     /// Goes every route and keeps the smallest result; whether no single removal from it fails any more.
@@ -74,6 +76,7 @@ impl<'a> Search<'a> {
                     break;
                 }
                 (self.current, self.failing) = start.clone();
+                self.turned = false;
                 if !self.set_out(route) {
                     break;
                 }
@@ -105,14 +108,14 @@ impl<'a> Search<'a> {
             || self.told("redraw", |search| search.current.limits.requests as usize, redraw::redraw)
     }
 
-    /// What a reader of the current scenario has to understand, and then how long its run is.
-    fn cost(&self) -> (u64, u64) {
+    /// What a reader of the current scenario has to understand, and how long its run is.
+    fn cost(&self) -> u64 {
         let strikes = self.failing.struck.iter().filter(|(decision, _)| {
             !decision.message || meets_messages(self.current.faults[decision.slot as usize].kind)
         });
         let items = [dimension::NODES, dimension::REQUESTS, dimension::KNOBS, dimension::TIMING];
         let items: usize = items.iter().map(|dimension| (dimension.count)(&self.current)).sum();
-        (strikes.count() as u64 + items as u64, self.failing.events)
+        (strikes.count() as u64 + items as u64) * turn::PRICE + self.failing.events
     }
 
     /// From a storm on to a script; whether it came to an end, so that no single removal fails any more.
@@ -122,8 +125,12 @@ impl<'a> Search<'a> {
         self.rounds(&DIMENSIONS);
         self.told("script", unscripted, script::script);
         self.rounds(&DIMENSIONS);
-        self.told("times", |search| search.failing.events as usize, script::simplify);
+        self.told("times", events, script::simplify);
         self.rounds(&DIMENSIONS);
+        while self.told("turned", events, turn::knobs) && !self.bench.is_late() {
+            self.told("times", events, script::simplify);
+            self.rounds(&DIMENSIONS);
+        }
         !self.bench.is_late()
     }
 
@@ -178,7 +185,13 @@ impl<'a> Search<'a> {
             Shape::Number => 0..usize::from(count >= chunk),
         };
         let without = move |start: usize| (dimension.without)(current, &(start..(start + chunk).min(count)));
-        self.bench.first(starts.step_by(chunk).map(without).filter(dimension::has_system))
+        let candidates = starts.step_by(chunk).map(without).filter(dimension::has_system);
+        if self.turned && dimension.name == dimension::KNOBS.name {
+            // By less than a knob is worth, or the next turn would take it again.
+            let longest = self.failing.events + turn::PRICE - 1;
+            return self.bench.first_within(longest, candidates);
+        }
+        self.bench.first(candidates)
     }
 
     /// Reports a step of its own kind, if it changed anything.
@@ -208,7 +221,8 @@ impl<'a> Search<'a> {
 
     /// The run stays the same, so that this holds unless the kernel lies; it is tried all the same.
     fn take_if_it_fails(&mut self, tight: Option<Scenario>) {
-        if let Some(found) = tight.and_then(|tight| self.bench.first([tight])) {
+        let events = self.failing.events;
+        if let Some(found) = tight.and_then(|tight| self.bench.first_within(events, [tight])) {
             self.current = found.scenario;
             self.failing = found.failing;
         }
@@ -234,6 +248,11 @@ impl<'a> Search<'a> {
         });
         (tight.faults != self.current.faults).then_some(tight)
     }
+}
+
+/// The length of the run.
+fn events(search: &Search<'_>) -> usize {
+    search.failing.events as usize
 }
 
 /// Faults whose occurrences are not written with `at`.

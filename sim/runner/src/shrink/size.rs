@@ -59,6 +59,11 @@ impl Size {
         self.occurrences + self.messages + self.requests + self.nodes + self.knobs
     }
 
+    /// What is made smallest: the parts, each worth [`super::turn::PRICE`] events, and the events.
+    pub fn cost(&self) -> u64 {
+        self.parts() * super::turn::PRICE + self.events
+    }
+
     /// The rows of a table: the name of each number, and the number.
     pub fn rows(&self) -> [(&'static str, u64); 8] {
         [

@@ -183,10 +183,12 @@ impl<'a> Bench<'a> {
     fn run(&self, candidate: &Scenario, events_max: u64) -> Result<Failing, u64> {
         let drawn = draw::draw(candidate, self.seed, Keep::LITTLE.trace, Keep::LITTLE.narrate);
         let mut drawn = drawn.map_err(|_| 0_u64)?;
-        drawn.settings.events_max = drawn.settings.events_max.min(events_max);
+        // A run ends with the slice of time in which it fails: one that is cut before that looks shorter than it is.
+        let cut = events_max.saturating_mul(EVENTS_FACTOR).saturating_add(EVENTS_MORE).min(self.events_max);
+        drawn.settings.events_max = drawn.settings.events_max.min(cut);
         let finished = run::run_drawn(candidate, self.registry, &drawn);
         let world = &finished.world;
-        if finished.verdict.signature.as_ref() != Some(&self.signature) {
+        if finished.verdict.signature.as_ref() != Some(&self.signature) || world.events() > events_max {
             return Err(world.events());
         }
         let struck = world.decisions().iter().map(|decision| (*decision, world.lasting(decision))).collect();
