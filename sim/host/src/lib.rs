@@ -6,6 +6,7 @@
 //! | run several processes in one OS process | [`Node`] |
 //! | start, kill, pause and fill up a cluster of OS processes on loopback | [`Cluster`] |
 //! | know what a network peer did wrong, and how often | [`stats`] |
+//! | reach an outside service | [`gateway`] |
 //!
 //! No component is known here, and no simulator: a process is a [`contract::cell::Blueprint`], and what it
 //! states about itself leaves as [`contract::Observed`] lines. The README says what each fault kind means
@@ -20,6 +21,7 @@ mod clock;
 pub mod cluster;
 pub mod disk_fill;
 pub mod drive;
+pub mod gateway;
 pub mod identity;
 mod inbound;
 pub mod limits;
