@@ -6,6 +6,7 @@
 
 #[cfg(feature = "planted")]
 mod planted;
+mod queue;
 mod real;
 mod strikes;
 

@@ -3,16 +3,19 @@
 //! The parent spawns this very program once for each process (`stormproof node`), strikes it as the seed
 //! says and judges what it stated. Faults that real machines cannot be given are said to be skipped.
 
+use crate::queue::Ranges;
 use crate::strikes;
 use contract::time::Duration;
 use contract::{Observed, ProcessId};
 use host::cluster::How;
 use host::{Assignment, Cluster, ClusterConfig, ClusterError, ExitStatus, Limits, ProcessConfig, RunLog, run_process};
 use kernel::{FaultCount, FaultKind};
+use runner::sweep::queue::WorkQueue;
 use runner::{Judge, RealJob, RealReport, RealWorld};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Bytes of a disk that will be filled: enough for every record of a scenario, quickly filled.
@@ -77,6 +80,10 @@ impl RealWorld for Host {
         drive(&mut cluster, &mut Vec::new(), Duration::MAX, &mut 0, &mut watch, Judge::is_quiescent)?;
         say("every client is done");
         cluster.finish().map(drop).map_err(words)
+    }
+
+    fn queue(&self, url: &str) -> Result<Arc<dyn WorkQueue>, String> {
+        Ranges::connect(url)
     }
 }
 

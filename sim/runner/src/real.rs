@@ -1,16 +1,19 @@
-//! What the composition root offers so that the same scenario runs on real processes.
+//! What the composition root offers so that the same scenario runs on real processes, and a sweep on many machines.
 //!
 //! The runner knows no host. It reads the scenario, draws the seed, builds the plan and keeps the judges;
-//! the real world starts processes, strikes them, heals them and hands over what they state.
+//! the real world starts processes, strikes them, heals them and hands over what they state. It also reaches the
+//! queue over which machines share a sweep.
 
 use crate::draw::Drawn;
 use crate::judge::Judge;
 use crate::scenario::Scenario;
+use crate::sweep::queue::WorkQueue;
 use contract::ProcessId;
 use contract::time::Duration;
 use kernel::{FaultCount, FaultKind};
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A scenario with one seed, about to run on real processes.
 pub struct RealJob<'a> {
@@ -52,4 +55,7 @@ pub trait RealWorld {
 
     /// Runs all processes of the plan on this machine, without faults and judges, until every client is done.
     fn cluster(&self, job: &RealJob<'_>, judge: &mut Judge, say: &mut dyn FnMut(&str)) -> Result<(), String>;
+
+    /// The work queue at this URL.
+    fn queue(&self, url: &str) -> Result<Arc<dyn WorkQueue>, String>;
 }

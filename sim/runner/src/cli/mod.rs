@@ -12,14 +12,17 @@ mod replay;
 mod run;
 mod shrink;
 mod sweep;
+mod worker;
 
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::real::RealWorld;
 use crate::registry::Registry;
 use crate::scenario::{LoadError, Scenario};
+use crate::sweep::queue::WorkQueue;
 use crate::token::Token;
 use clap::{Args, Parser, Subcommand};
+use std::sync::Arc;
 
 const EXIT_CODES: &str = "Exit codes:
   0 passed · 1 an invariant was broken · 2 usage or a bad file · 3 not converged (liveness)
@@ -51,9 +54,17 @@ A negative scenario (with `defect`) is reported like any other: exit 1 when its 
   stormproof sweep scenarios/fast --time 10m --shard 2/8 --github
   stormproof sweep scenarios/fast --seeds 0..1000000 --out results --resume
   stormproof sweep scenarios/fast --until-quiet --save-regressions
+  stormproof sweep scenarios/fast --seeds 0..1000000 --queue nats://queue.example.com:4222
 A positive scenario passes when no seed fails and every fault kind it asks for fired in some run.
 A negative scenario (with `defect`) passes when its first failing seed is caught by `caught_by`.")]
     Sweep(sweep::SweepArgs),
+    /// Runs ranges of seeds that `sweep --queue` posts, on as many machines as you like, until Ctrl-C.
+    #[command(after_help = "Examples:
+  stormproof worker --queue nats://queue.example.com:4222
+  stormproof worker --queue nats://127.0.0.1:4222/nightly --jobs 8 --idle 10m
+Start it from the very program and in a folder with the very scenario files that the sweep was started with:
+anything else is refused (exit 2). A range whose worker dies is run by another.")]
+    Worker(worker::WorkerArgs),
     /// Runs a failure again, from its one-line token or its file, and says whether it still fails the same way.
     #[command(after_help = "Examples:
   stormproof replay SP1:scenarios/fast/edge_custody.toml:hash=0badcafe:seed=42:sig=ab12cd34:fp=0123456789abcdef
@@ -233,6 +244,7 @@ pub fn execute(
         Command::Run(args) if args.real => real_run::run(&mut session, &args),
         Command::Run(args) => run::run(&mut session, &args),
         Command::Sweep(args) => sweep::sweep(&mut session, &args),
+        Command::Worker(args) => worker::worker(&mut session, &args),
         Command::Replay(args) => replay::replay(&mut session, &args),
         Command::Explain(args) => explain::explain(&mut session, &args),
         Command::Debug(args) => debug::debug(&mut session, &args),
@@ -324,6 +336,14 @@ impl Session<'_, '_> {
         }
         let loaded: Vec<Result<Scenario, Exit>> = files.iter().map(|file| self.load(file)).collect();
         loaded.into_iter().collect()
+    }
+
+    /// Reaches a work queue; what keeps it from that is printed.
+    fn queue(&mut self, url: &str) -> Result<Arc<dyn WorkQueue>, Exit> {
+        let Some(real) = self.real else {
+            return Err(self.refused("this program was built without a host: it reaches no queue"));
+        };
+        real.queue(url).map_err(|why| self.broken(why))
     }
 
     /// Something is wrong with the machine.

@@ -10,9 +10,10 @@ use crate::sweep::findings::{self, Effort, FINDINGS_MAX};
 use crate::sweep::interrupt::Interrupt;
 use crate::sweep::journal::{self, Past};
 use crate::sweep::progress::Progress;
+use crate::sweep::queue::Posting;
 use crate::sweep::summary::{Summary, Sums};
 use crate::sweep::tally::Tally;
-use crate::sweep::{self, Options, Shard, github, junit};
+use crate::sweep::{self, CHUNK, Options, Shard, github, junit};
 use crate::token;
 use crate::units;
 use clap::Args;
@@ -36,6 +37,14 @@ pub struct SweepArgs {
     /// Worker threads; one a core if left out. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// Posts ranges of seeds to this NATS JetStream server, for `stormproof worker` on any number of machines, and
+    /// collects what they find.
+    #[arg(long, value_name = "URL", conflicts_with = "jobs")]
+    queue: Option<String>,
+    /// Seeds that a worker takes from the queue at once.
+    #[arg(long, value_name = "N", default_value_t = 64, requires = "queue",
+          value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    range: u64,
     /// Only the I-th of N parts of the seeds, I from 1.
     #[arg(long, value_parser = Shard::parse, value_name = "I/N")]
     shard: Option<Shard>,
@@ -89,8 +98,15 @@ pub fn sweep(session: &mut Session<'_, '_>, args: &SweepArgs) -> Exit {
         Ok(interrupt) => interrupt,
         Err(error) => return session.broken(format!("cannot listen for Ctrl-C: {error}")),
     };
-    let options = options(args, &interrupt);
-    let (past, results) = match results(args, &journal::header(&scenarios, &options)) {
+    let mut options = options(args, &interrupt);
+    let header = journal::header(&scenarios, &options);
+    if let Some(url) = &args.queue {
+        match session.queue(url) {
+            Ok(queue) => options.queue = Some(Posting { queue, header: header.clone() }),
+            Err(exit) => return exit,
+        }
+    }
+    let (past, results) = match results(args, &header) {
         Ok(results) => results,
         Err(why) => return session.refused(why),
     };
@@ -126,6 +142,8 @@ fn options(args: &SweepArgs, interrupt: &Interrupt) -> Options {
         seeds: args.seeds.clone(),
         time: args.time,
         jobs: cores(args.jobs),
+        chunk: if args.queue.is_some() { args.range } else { CHUNK },
+        queue: None,
         shard: args.shard.unwrap_or(Shard::WHOLE),
         recheck: args.recheck,
         stop_after: args.stop_after_failures,

@@ -36,6 +36,7 @@ pub fn header(scenarios: &[Scenario], options: &Options) -> Value {
         "seeds": options.seeds.as_ref().map(|seeds| format!("{}..{}", seeds.start, seeds.end)),
         "shard": format!("{}/{}", options.shard.index + 1, options.shard.count),
         "by_time": options.time.is_some(),
+        "chunk": options.chunk,
         "recheck": options.recheck,
         "stop_after_failures": options.stop_after,
         "until_quiet": options.quiet_below,
@@ -44,7 +45,7 @@ pub fn header(scenarios: &[Scenario], options: &Options) -> Value {
 }
 
 /// Of the program's own bytes: another build may run the same seeds differently.
-fn build() -> Option<String> {
+pub fn build() -> Option<String> {
     let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
     Some(hex(xxhash_rust::xxh3::xxh3_64(&bytes)))
 }

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod junit;
 pub mod novelty;
 pub mod progress;
+pub mod queue;
 mod record;
 mod source;
 pub mod summary;
@@ -20,11 +21,11 @@ mod worker;
 use crate::registry::Registry;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
-use contract::plan::PlanError;
 use contract::time::Duration;
 use journal::Past;
-pub use source::Shard;
+use queue::Posting;
 use source::Source;
+pub use source::{CHUNK, Shard};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -38,8 +39,12 @@ pub struct Options {
     pub seeds: Option<Range<u64>>,
     /// Go on from the first seed until so much time has passed, instead of up to the last seed.
     pub time: Option<Duration>,
-    /// Worker threads.
+    /// Worker threads, where no queue is given.
     pub jobs: usize,
+    /// Seeds that a worker takes at once; [`CHUNK`] for threads.
+    pub chunk: u64,
+    /// Workers on other machines run it.
+    pub queue: Option<Posting>,
     /// Which part of the seeds.
     pub shard: Shard,
     /// Every seed that this divides runs a second time and must do the same; 0 for none.
@@ -68,7 +73,7 @@ pub const USUAL_SEEDS: Range<u64> = 0..1_000;
 struct Chunk {
     number: u64,
     file: usize,
-    verdicts: Result<Vec<Verdict>, PlanError>,
+    verdicts: Result<Vec<Verdict>, String>,
     wall: Duration,
 }
 
@@ -145,12 +150,17 @@ pub fn sweep(
     }
     let (results, collected) = mpsc::sync_channel(64);
     std::thread::scope(|scope| {
-        for _ in 0..options.jobs.max(1) {
-            let (shared, results) = (&shared, results.clone());
-            scope.spawn(move || worker::work(shared, &results));
+        let shared = &shared;
+        if let Some(posting) = &options.queue {
+            scope.spawn(move || queue::dispatch(shared, posting, &results));
+        } else {
+            for _ in 0..options.jobs.max(1) {
+                let results = results.clone();
+                scope.spawn(move || worker::work(shared, &results));
+            }
+            drop(results);
         }
-        drop(results);
-        let collector = Collector { shared: &shared, sums, waiting: BTreeMap::new(), next: shared.start.chunk };
+        let collector = Collector { shared, sums, waiting: BTreeMap::new(), next: shared.start.chunk };
         let outcome = collector.collect(&collected, watcher);
         shared.stop.store(true, Relaxed);
         // Workers may wait for room in the channel; what they still say is not wanted.
@@ -201,8 +211,7 @@ impl Collector<'_> {
     fn take(&mut self, chunk: Chunk, watcher: &mut dyn Watcher) -> Result<bool, String> {
         let scenario = &self.shared.scenarios[chunk.file];
         self.sums.tallies[chunk.file].wall += chunk.wall;
-        let verdicts = chunk.verdicts.map_err(|error| format!("{}: {error}", scenario.path))?;
-        for verdict in verdicts {
+        for verdict in chunk.verdicts? {
             if self.sums.tallies[chunk.file].is_over() {
                 break;
             }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 /// Seeds of one shard in a chunk: enough that handing out costs nothing, few enough that threads end together.
-const CHUNK: u64 = 16;
+pub const CHUNK: u64 = 16;
 
 /// One of several machines that share a range of seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ impl Shard {
 pub struct Source {
     ranges: Vec<Range<u64>>,
     shard: Shard,
+    /// Seeds of the shard in a chunk.
+    chunk: u64,
     /// Going round all scenarios instead of one after the other.
     round: bool,
     /// Until then.
@@ -61,6 +63,7 @@ impl Source {
         Source {
             ranges: scenarios.iter().map(range).collect(),
             shard: options.shard,
+            chunk: options.chunk,
             round: options.goes_round(),
             deadline: options.time.map(|time| Instant::now() + time),
         }
@@ -107,7 +110,7 @@ impl Source {
     }
 
     fn width(&self) -> u64 {
-        CHUNK * self.shard.count
+        self.chunk.saturating_mul(self.shard.count)
     }
 }
 
@@ -129,8 +132,13 @@ mod tests {
 
     #[test]
     fn the_chunks_of_a_shard_are_its_seeds_in_order() {
-        let source =
-            Source { ranges: vec![3..1_000, 0..5], shard: Shard { index: 1, count: 3 }, round: false, deadline: None };
+        let source = Source {
+            ranges: vec![3..1_000, 0..5],
+            shard: Shard { index: 1, count: 3 },
+            chunk: CHUNK,
+            round: false,
+            deadline: None,
+        };
         let mut seen = [Vec::new(), Vec::new()];
         for (file, seeds) in (0..).map_while(|number| source.chunk(number)) {
             seen[file].extend(seeds);
@@ -142,7 +150,8 @@ mod tests {
 
     #[test]
     fn going_round_ends_with_the_longest_range() {
-        let source = Source { ranges: vec![0..40, 0..5], shard: Shard::WHOLE, round: true, deadline: None };
+        let source =
+            Source { ranges: vec![0..40, 0..5], shard: Shard::WHOLE, chunk: CHUNK, round: true, deadline: None };
         let chunks: Vec<(usize, Vec<u64>)> =
             (0..).map_while(|number| source.chunk(number)).map(|(file, seeds)| (file, seeds.collect())).collect();
         assert_eq!(chunks.iter().map(|(file, _)| *file).collect::<Vec<_>>(), [0, 1, 0, 1, 0, 1]);

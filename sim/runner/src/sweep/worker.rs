@@ -4,7 +4,9 @@
 
 use crate::determinism;
 use crate::engine::Alarm;
+use crate::registry::Registry;
 use crate::run::{self, Keep};
+use crate::scenario::Scenario;
 use crate::sweep::{Chunk, Shared};
 use crate::verdict::Verdict;
 use contract::plan::PlanError;
@@ -31,33 +33,53 @@ pub fn work(shared: &Shared<'_>, results: &SyncSender<Chunk>) {
         let done = if number == shared.start.chunk { shared.start.seed } else { 0 };
         let seeds = seeds.skip_while(|seed| *seed < done);
         let wanted = seeds.take_while(|_| !shared.is_over() && !shared.closed[file].load(Relaxed));
-        let verdicts = wanted.map(|seed| run_seed(shared, file, seed)).collect();
+        let (recheck, limit) = (shared.recheck, shared.run_limit);
+        let recipe = Recipe { scenario: &shared.scenarios[file], registry: shared.registry, recheck, limit };
+        let verdicts = wanted.map(|seed| recipe.run(seed)).collect();
         if results.send(Chunk { number, file, verdicts, wall: start.elapsed() }).is_err() {
             return;
         }
     }
 }
 
-/// Runs a seed, and a sample of seeds a second time.
-fn run_seed(shared: &Shared<'_>, file: usize, seed: u64) -> Result<Verdict, PlanError> {
-    let (scenario, registry) = (&shared.scenarios[file], shared.registry);
-    let run = || Ok(run::run_until_alarm(scenario, registry, seed, Keep::LITTLE, alarm(shared))?.verdict);
-    let verdict = run()?;
-    if shared.recheck == 0 || !seed.is_multiple_of(shared.recheck) || verdict.is_late() {
-        return Ok(verdict);
-    }
-    let again = run()?;
-    if again == verdict || again.is_late() {
-        return Ok(verdict);
-    }
-    let unexplained = || vec!["two runs ended differently, but two runs in lock-step did not".to_owned()];
-    let difference = determinism::difference(scenario, registry, seed)?.unwrap_or_else(unexplained);
-    Ok(verdict.not_deterministic(difference))
+/// How the seeds of a scenario are run.
+pub struct Recipe<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// What it may name.
+    pub registry: &'a Registry,
+    /// Every seed that this divides runs twice; 0 for none.
+    pub recheck: u64,
+    /// A run that takes longer is given up.
+    pub limit: Option<Duration>,
 }
 
-/// Rings when a run that begins now takes too long.
-fn alarm(shared: &Shared<'_>) -> Option<Alarm> {
-    let limit = shared.run_limit?;
-    let start = Instant::now();
-    Some(Arc::new(move || start.elapsed() > limit))
+impl Recipe<'_> {
+    /// Runs a seed, and a sample of seeds a second time. Fails where the plan cannot be built.
+    pub fn run(&self, seed: u64) -> Result<Verdict, String> {
+        self.run_and_check(seed).map_err(|PlanError(why)| format!("{}: {why}", self.scenario.path))
+    }
+
+    fn run_and_check(&self, seed: u64) -> Result<Verdict, PlanError> {
+        let (scenario, registry) = (self.scenario, self.registry);
+        let run = || Ok(run::run_until_alarm(scenario, registry, seed, Keep::LITTLE, self.alarm())?.verdict);
+        let verdict = run()?;
+        if self.recheck == 0 || !seed.is_multiple_of(self.recheck) || verdict.is_late() {
+            return Ok(verdict);
+        }
+        let again = run()?;
+        if again == verdict || again.is_late() {
+            return Ok(verdict);
+        }
+        let unexplained = || vec!["two runs ended differently, but two runs in lock-step did not".to_owned()];
+        let difference = determinism::difference(scenario, registry, seed)?.unwrap_or_else(unexplained);
+        Ok(verdict.not_deterministic(difference))
+    }
+
+    /// Rings when a run that begins now takes too long.
+    fn alarm(&self) -> Option<Alarm> {
+        let limit = self.limit?;
+        let start = Instant::now();
+        Some(Arc::new(move || start.elapsed() > limit))
+    }
 }

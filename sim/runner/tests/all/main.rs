@@ -14,6 +14,7 @@ mod findings;
 mod fixture;
 mod history;
 mod liveness;
+mod queue;
 mod quorum;
 mod resume;
 mod shrink;
