@@ -41,6 +41,10 @@ bench: peers ## Measures the kernel side by side with three other simulators; ab
 peers: ## Builds the other simulators' contestants and the bench.
 	cd tests/peers && env -u RUSTFLAGS -u CARGO_TARGET_DIR cargo build --release --workspace --locked
 
+queue-test: ## Sweeps over a NATS queue whose workers and server are killed; installs Debian's nats-server if there is none.
+	command -v nats-server || test -x /usr/sbin/nats-server || apt-get install -y --no-install-recommends nats-server
+	cargo test --locked -p stormproof-scenarios --test queue -- --nocapture
+
 faults: ## Shows what each fault does to a probe: asked, fired, effect observed.
 	cargo run --quiet --release --locked -p stormproof-tests --bin faults
 
@@ -63,4 +67,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep defects faults portable faults-cost bench peers shrink-table fmt lint doc book fuzz
+.PHONY: help run test sweep defects faults portable faults-cost bench peers queue-test shrink-table fmt lint doc book fuzz
