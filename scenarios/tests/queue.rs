@@ -183,7 +183,7 @@ fn summary(printed: &str) -> Value {
     summary
 }
 
-/// Two positive scenarios, one with a saved failure's shape, and a planted defect that ends its search early.
+/// Two positive scenarios, and a planted defect whose search ends early.
 fn usual(seeds: &'static str) -> Vec<&'static str> {
     let files = ["sweep", CUSTODY, "scenarios/negative/p01_teardown_unlink.toml", "scenarios/fast/edge_damage.toml"];
     [&files[..], &["--seeds", seeds, "--json", "--recheck", "100"]].concat()
@@ -192,11 +192,11 @@ fn usual(seeds: &'static str) -> Vec<&'static str> {
 #[test]
 fn two_workers_finish_a_range_although_one_is_killed_half_way() {
     let Some(server) = Server::start("killed") else { return };
-    let sweep = usual("0..240");
+    let sweep = usual("0..120");
     let expected = server.expected(&sweep);
     let mut collector = server.sweep(&sweep, "queued");
     let (mut first, mut second) = (server.good_worker(), server.good_worker());
-    server.wait_for_runs("queued", 120);
+    server.wait_for_runs("queued", 60);
     first.kill();
     assert_eq!(collector.code(), stormproof(&sweep).status.code());
     assert!(server.found("queued") == expected, "the sweep over the queue differs from the local one");
@@ -207,14 +207,14 @@ fn two_workers_finish_a_range_although_one_is_killed_half_way() {
 #[test]
 fn a_collector_and_a_server_that_are_killed_lose_nothing() {
     let Some(mut server) = Server::start("restarted") else { return };
-    let sweep = usual("0..120");
+    let sweep = usual("0..80");
     let expected = server.expected(&sweep);
     let mut collector = server.sweep(&sweep, "first");
     let _worker = server.good_worker();
-    server.wait_for_runs("first", 30);
+    server.wait_for_runs("first", 20);
     collector.kill();
     let mut collector = server.sweep(&sweep, "second");
-    server.wait_for_runs("second", 60);
+    server.wait_for_runs("second", 40);
     server.kill_and_restart();
     collector.code();
     assert!(server.found("second") == expected, "the sweep over the queue differs from the local one");

@@ -132,7 +132,7 @@ impl Queue {
 
     /// What [`Queue::open`] was given for the batch.
     pub fn header(&self, batch: &str) -> Result<Option<String>, String> {
-        let found = self.last(self.header_subject(batch))?;
+        let found = self.last(&self.header_subject(batch))?;
         Ok(found.map(|found| String::from_utf8_lossy(&found.body).into_owned()))
     }
 
@@ -155,7 +155,7 @@ impl Queue {
 
     /// The result of a task.
     pub fn result(&self, batch: &str, number: u64) -> Result<Option<Posted>, String> {
-        self.last(self.result_subject(batch, number))
+        self.last(&self.result_subject(batch, number))
     }
 
     /// The first result of the batch that was posted after that place.
@@ -163,7 +163,7 @@ impl Queue {
         let subject = self.result_subject(batch, "*");
         let found = self.runtime.block_on(self.results.get_first_raw_message_by_subject(subject, after + 1));
         match found {
-            Ok(message) => Ok(Some(posted(message))),
+            Ok(message) => Ok(Some(posted(&message))),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(self.said(&error)),
         }
@@ -198,9 +198,9 @@ impl Queue {
         Ok(Some(Task { queue, batch, number, body: message.payload.to_vec(), delivery, acker, until, heart }))
     }
 
-    fn last(&self, subject: String) -> Result<Option<Posted>, String> {
-        match self.runtime.block_on(self.results.get_last_raw_message_by_subject(&subject)) {
-            Ok(message) => Ok(Some(posted(message))),
+    fn last(&self, subject: &str) -> Result<Option<Posted>, String> {
+        match self.runtime.block_on(self.results.get_last_raw_message_by_subject(subject)) {
+            Ok(message) => Ok(Some(posted(&message))),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(self.said(&error)),
         }
@@ -333,7 +333,7 @@ fn split(url: &str) -> Result<(&str, &str), String> {
     Ok((&url[..scheme.len() + 3 + host.len()], name))
 }
 
-fn posted(message: StreamMessage) -> Posted {
+fn posted(message: &StreamMessage) -> Posted {
     Posted { sequence: message.sequence, number: number(&message.subject), body: message.payload.to_vec() }
 }
 
