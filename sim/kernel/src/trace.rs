@@ -229,6 +229,8 @@ pub struct Happening<'w> {
     pub tag: u32,
     /// What tells its content: the hash of a message's encoding.
     pub digest: u64,
+    /// The fingerprint after it.
+    pub fingerprint: u64,
     /// What it carried and what its handler did, where the run is narrated.
     pub notes: &'w [Note],
 }

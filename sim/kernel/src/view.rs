@@ -148,6 +148,7 @@ impl World {
             fault: is_fault.then_some((record.other, record.tag)),
             tag: record.tag,
             digest: record.digest,
+            fingerprint: record.fingerprint,
             notes: self.trace.notes(record.event),
         }
     }

@@ -18,6 +18,7 @@ pub mod judge;
 pub mod liveness;
 pub mod panics;
 pub mod real;
+pub mod recording;
 pub mod registry;
 pub mod run;
 pub mod scenario;

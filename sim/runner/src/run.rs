@@ -26,6 +26,11 @@ impl Keep {
     pub const MUCH: Keep = Keep { trace: 1 << 16, narrate: false };
     /// For a single run whose trace is shown.
     pub const ALL: Keep = Keep { trace: 1 << 20, narrate: true };
+
+    /// For a single run, whose trace may be shown.
+    pub fn of(trace: bool) -> Keep {
+        if trace { Keep::ALL } else { Keep::MUCH }
+    }
 }
 
 /// A run that is over.

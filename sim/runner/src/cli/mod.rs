@@ -8,6 +8,7 @@ mod explain;
 mod history;
 mod know;
 mod real_run;
+mod record;
 mod replay;
 mod run;
 mod shrink;
@@ -15,6 +16,7 @@ mod sweep;
 mod worker;
 
 use crate::console::Console;
+use crate::diagnostic::FileErrors;
 use crate::exit::Exit;
 use crate::real::RealWorld;
 use crate::registry::Registry;
@@ -22,6 +24,7 @@ use crate::scenario::{LoadError, Scenario};
 use crate::sweep::queue::WorkQueue;
 use crate::token::Token;
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -44,6 +47,7 @@ enum Command {
   stormproof run scenarios/fast/edge_custody.toml
   stormproof run scenarios/fast/edge_custody.toml --seed 42 --trace
   stormproof run scenarios/fast/edge_custody.toml --seed 42 --check-determinism
+  stormproof run scenarios/negative/p01_teardown_unlink.toml --seed 0 --record lost.recording
   stormproof run scenarios/fast/edge_custody.toml --real
 A negative scenario (with `defect`) is reported like any other: exit 1 when its defect breaks an invariant.")]
     Run(RunArgs),
@@ -65,10 +69,12 @@ A negative scenario (with `defect`) passes when its first failing seed is caught
 Start it from the very program and in a folder with the very scenario files that the sweep was started with:
 anything else is refused (exit 2). A range whose worker dies is run by another.")]
     Worker(worker::WorkerArgs),
-    /// Runs a failure again, from its one-line token or its file, and says whether it still fails the same way.
+    /// Runs a failure again, from its one-line token, its file or its recording, and says whether it still fails the same way.
     #[command(after_help = "Examples:
   stormproof replay SP1:scenarios/fast/edge_custody.toml:hash=0badcafe:seed=42:sig=ab12cd34:fp=0123456789abcdef
   stormproof replay scenarios/regress/lost_ack.toml
+  stormproof replay lost.recording
+A recording (--record of run, sweep and shrink) also says where the run first departs from the recorded one.
 The exit code is that of the run: 0 means that the failure is gone.")]
     Replay(ReplayArgs),
     /// Why a run failed: a self-contained HTML page with its space-time diagram, its causes and the nearest run
@@ -182,11 +188,14 @@ struct RunArgs {
     /// On real processes, sockets, disks and clocks instead of simulated ones.
     #[arg(long, conflicts_with = "trace")]
     real: bool,
+    /// Writes a recording of the run there if it fails, for `replay` with a later build; its name ends with .recording.
+    #[arg(long, value_name = "FILE", conflicts_with = "real")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Args)]
 struct ReplayArgs {
-    /// The token that a failed run printed, or a scenario file with `seed` and `expect.signature`.
+    /// The token that a failed run printed, a scenario file with `seed` and `expect.signature`, or a recording.
     token_or_file: String,
     /// Prints one JSON object and nothing else.
     #[arg(long)]
@@ -292,13 +301,17 @@ impl Session<'_, '_> {
                 let place =
                     std::env::current_dir().map_or_else(|_| String::new(), |dir| format!(" (in {})", dir.display()));
                 self.console.note(format!("error: cannot read scenario `{path}`{place}: {why}"));
+                Err(Exit::Usage)
             }
-            LoadError::Wrong(errors) => {
-                let text = errors.render(self.console.colour);
-                self.console.note(text.trim_end());
-            }
+            LoadError::Wrong(errors) => Err(self.wrong(&errors)),
         }
-        Err(Exit::Usage)
+    }
+
+    /// A scenario's text is wrong.
+    fn wrong(&mut self, errors: &FileErrors) -> Exit {
+        let text = errors.render(self.console.colour);
+        self.console.note(text.trim_end());
+        Exit::Usage
     }
 
     /// What a file or a token names: the token has its own seed, a file leaves it to the command line.

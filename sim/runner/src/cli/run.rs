@@ -1,6 +1,6 @@
 //! `stormproof run`, simulated.
 
-use super::{RunArgs, Session};
+use super::{RunArgs, Session, record};
 use crate::determinism;
 use crate::draw;
 use crate::engine::Phase;
@@ -21,7 +21,7 @@ pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
         Err(exit) => return exit,
     };
     let seed = args.seed.or(scenario.seed).unwrap_or(0);
-    let finished = match one(session, &scenario, seed, args.json, args.trace) {
+    let finished = match one(session, &scenario, seed, args.json, Keep::of(args.trace)) {
         Ok(finished) => finished,
         Err(exit) => return exit,
     };
@@ -37,6 +37,11 @@ pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
     if args.check_determinism && !args.json && verdict.exit != Exit::NotDeterministic {
         session.console.say("deterministic: a second run and copied worlds went the same way, event by event");
     }
+    if let Some(file) = &args.record
+        && let Err(exit) = record::failure(session, file, &scenario, &finished.verdict)
+    {
+        return exit;
+    }
     replay_line(session, &verdict, args.json);
     verdict.exit
 }
@@ -47,9 +52,8 @@ pub fn one(
     scenario: &Scenario,
     seed: u64,
     json: bool,
-    trace: bool,
+    keep: Keep,
 ) -> Result<Finished, Exit> {
-    let keep = if trace { Keep::ALL } else { Keep::MUCH };
     let drawn = draw::draw(scenario, seed, keep.trace, keep.narrate).map_err(|error| session.refused(error))?;
     let mut engine = run::checked(scenario, session.registry, &drawn);
     if json {

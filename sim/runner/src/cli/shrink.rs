@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "how long it takes is reported, never judged")]
 
 use super::run::to_json;
-use super::{Session, cores};
+use super::{Session, cores, record};
 use crate::console::{Console, Tone};
 use crate::exit::Exit;
 use crate::scenario::Scenario;
@@ -32,6 +32,9 @@ pub struct ShrinkArgs {
     /// Worker threads; one a core if left out. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// Writes a recording of the shrunk run there, for `replay` with a later build; its name ends with .recording.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Prints one JSON object and nothing else.
     #[arg(long)]
     json: bool,
@@ -77,6 +80,11 @@ pub fn shrink(session: &mut Session<'_, '_>, args: &ShrinkArgs) -> Exit {
         && let Err(error) = std::fs::write(path, &shrunk.text)
     {
         return session.broken(format!("cannot write {}: {error}", path.display()));
+    }
+    if let Some(file) = &args.record
+        && let Err(exit) = record::shrunk(session, file, &shrunk, args.out.as_deref())
+    {
+        return exit;
     }
     report(session, args, &scenario, &shrunk, started.elapsed());
     Exit::Passed

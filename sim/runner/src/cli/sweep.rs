@@ -1,7 +1,7 @@
 //! `stormproof sweep`: runs, groups, writes files, and ends with what to do next.
 
 use super::run::to_json;
-use super::{Session, cores};
+use super::{Session, cores, record};
 use crate::console::Tone;
 use crate::exit::Exit;
 use crate::scenario::Scenario;
@@ -55,6 +55,9 @@ pub struct SweepArgs {
     /// Goes on with the sweep whose results are in --out, or begins it. --time then counts afresh.
     #[arg(long, requires = "out")]
     resume: bool,
+    /// Writes a recording of the first failure there, for `replay` with a later build; its name ends with .recording.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// So long each signature's first failure is shrunk, for --out and --save-regressions; 0 leaves it as it is.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time_or_zero)]
     shrink_time: Duration,
@@ -170,12 +173,17 @@ fn keep(
     tallies: &[Tally],
     interrupt: &Interrupt,
 ) -> Result<(), String> {
+    let findings = findings::all(scenarios, tallies);
+    if let (Some(file), Some(first)) = (&args.record, findings.iter().find(|finding| finding.repeats()))
+        && record::failure(session, file, first.scenario, first.verdict).is_err()
+    {
+        return Err(format!("the first failure is not in {}", file.display()));
+    }
     let folder = args.out.as_ref().map(|out| out.join(journal::FAILURES));
     if folder.is_none() && args.save_regressions.is_none() {
         return Ok(());
     }
     let effort = Effort { time: args.shrink_time, jobs: cores(args.jobs) };
-    let findings = findings::all(scenarios, tallies);
     if findings.len() > FINDINGS_MAX {
         let (all, kept) = (findings.len(), FINDINGS_MAX);
         session.console.note(format!("{all} signatures: only the first {kept} are shrunk and kept"));

@@ -71,7 +71,7 @@ impl Finding<'_> {
     }
 
     /// Whether the same failure can be had again, by which everything but its facts is made.
-    fn repeats(&self) -> bool {
+    pub fn repeats(&self) -> bool {
         self.verdict.exit != Exit::NotDeterministic && !self.verdict.is_late()
     }
 

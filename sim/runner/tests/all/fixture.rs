@@ -206,6 +206,28 @@ const TELLER: Role = Role {
     other_build: None,
 };
 
+/// The teller of another build, whose records are a byte longer.
+pub fn teller_padded() -> Role {
+    Role {
+        build: |site: &Site<'_>| -> Result<Arc<dyn Blueprint>, PlanError> {
+            let (defects, pad) = (site.defects.clone(), site.knobs.size("pad") + 1);
+            Ok(blueprint::<Teller>(TellerConfig { defects, pad, silent_if_wiped: false }))
+        },
+        ..TELLER
+    }
+}
+
+/// The teller of another build, in which every defect is cured.
+pub fn teller_without_defects() -> Role {
+    Role {
+        build: |site: &Site<'_>| -> Result<Arc<dyn Blueprint>, PlanError> {
+            let (defects, pad) = (BTreeSet::new(), site.knobs.size("pad"));
+            Ok(blueprint::<Teller>(TellerConfig { defects, pad, silent_if_wiped: false }))
+        },
+        ..TELLER
+    }
+}
+
 const BURST: Role = Role {
     name: "burst",
     about: "hands numbers in",

@@ -16,6 +16,7 @@ mod history;
 mod liveness;
 mod queue;
 mod quorum;
+mod recording;
 mod resume;
 mod shrink;
 mod sweeps;
