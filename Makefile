@@ -2,6 +2,7 @@
 STORMPROOF := cargo run --quiet --release --locked --
 NEGATIVE := scenarios/negative/p01_teardown_unlink.toml
 SEEDS := 0..10000
+COMMITS := 10
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## Lists the targets.
@@ -51,6 +52,9 @@ faults: ## Shows what each fault does to a probe: asked, fired, effect observed.
 shrink-table: ## Shrinks failing runs of each planted defect and prints their sizes before and after.
 	cargo run --quiet --release --locked -p stormproof-tests --example shrink-table
 
+survival: ## Builds the last COMMITS (10) commits and says how many of the failures that they find still fail the same way.
+	cargo run --quiet --release --locked -p stormproof-tests --example survival -- --commits $(COMMITS)
+
 fmt: ## Formats the sources.
 	cargo fmt --all
 
@@ -67,4 +71,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message recording; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep defects faults portable faults-cost bench peers queue-test shrink-table fmt lint doc book fuzz
+.PHONY: help run test sweep defects faults portable faults-cost bench peers queue-test shrink-table survival fmt lint doc book fuzz

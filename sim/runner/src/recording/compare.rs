@@ -121,7 +121,7 @@ fn differ(
         return Some((field, side(then, one), side(now, two)));
     }
     // Disk calls take time: another one gives the rest other times.
-    let deeds: [(&'static str, Deeds, Deeds, fn(&Note) -> bool); 3] = [
+    let deeds: [(_, _, _, IsKind); 3] = [
         ("disk calls", one.disk, two.disk, |note| matches!(note, Note::Disk(_))),
         ("facts stated", one.marks, two.marks, |note| matches!(note, Note::Mark { .. })),
         ("messages sent", one.sent, two.sent, |note| matches!(note, Note::Sent { .. })),
@@ -130,6 +130,9 @@ fn differ(
     let happened = format!("{}: {}", counted(now), told(world, event, kind));
     Some((field, counted(then), happened))
 }
+
+/// Whether a note is of one kind of deeds.
+type IsKind = fn(&Note) -> bool;
 
 /// A recording knows only how many there were, and a digest of them.
 fn counted(deeds: Deeds) -> String {
@@ -140,7 +143,7 @@ fn counted(deeds: Deeds) -> String {
 }
 
 /// What the handler of an event did, of one kind.
-fn told(world: &World, event: u64, kind: fn(&Note) -> bool) -> String {
+fn told(world: &World, event: u64, kind: IsKind) -> String {
     let notes = world.happenings().find(|it| it.event == event).map(|it| it.notes).unwrap_or_default();
     let words: Vec<String> = notes.iter().filter(|note| kind(note)).map(|note| deed_words(world, note)).collect();
     let rest = words.len().saturating_sub(DEEDS_TOLD);

@@ -1,5 +1,7 @@
 //! Recordings: what is written reads back, anything else is refused, and a replay names the first departure.
 
+#![allow(clippy::disallowed_methods, reason = "a test makes its own files")]
+
 use crate::fixture::{CALM, Folder, command, planted, registry, teller_padded, teller_without_defects};
 use proptest::prelude::*;
 use runner::recording::{Deeds, MAGIC, Recording, Refused, SAMPLES_MAX, Sample, Samples};
