@@ -1,15 +1,12 @@
 //! Where a run first departs from a recorded one: event, time, process, field, and both sides.
 
 use super::Recording;
-use super::sample::{Deeds, Sample, Samples, deed_words};
+use super::sample::{DEEDS_MAX, Deeds, Sample, Samples, deed_words};
 use crate::scenario::Scenario;
 use crate::verdict::Seconds;
 use contract::Time;
 use kernel::{Note, World};
 use serde::Serialize;
-
-/// What a handler did is told up to so many deeds.
-const DEEDS_TOLD: usize = 8;
 
 /// The first departure of a run from a recorded one. Its keys are part of the command line's contract.
 #[derive(Serialize)]
@@ -122,31 +119,38 @@ fn differ(
     }
     // Disk calls take time: another one gives the rest other times.
     let deeds: [(_, _, _, IsKind); 3] = [
-        ("disk calls", one.disk, two.disk, |note| matches!(note, Note::Disk(_))),
-        ("facts stated", one.marks, two.marks, |note| matches!(note, Note::Mark { .. })),
-        ("messages sent", one.sent, two.sent, |note| matches!(note, Note::Sent { .. })),
+        ("disk calls", &one.disk, &two.disk, |note| matches!(note, Note::Disk(_))),
+        ("facts stated", &one.marks, &two.marks, |note| matches!(note, Note::Mark { .. })),
+        ("messages sent", &one.sent, &two.sent, |note| matches!(note, Note::Sent { .. })),
     ];
-    let (field, then, now, kind) = deeds.into_iter().find(|(_, then, now, _)| then != now)?;
-    let happened = format!("{}: {}", counted(now), told(world, event, kind));
-    Some((field, counted(then), happened))
+    let differs = |before: &Deeds, after: &Deeds| (before.count, before.digest) != (after.count, after.digest);
+    let (field, before, after, kind) = deeds.into_iter().find(|(_, before, after, _)| differs(before, after))?;
+    Some((field, remembered(then, before), told(world, event, after, kind)))
 }
 
 /// Whether a note is of one kind of deeds.
 type IsKind = fn(&Note) -> bool;
 
-/// A recording knows only how many there were, and a digest of them.
-fn counted(deeds: Deeds) -> String {
-    match deeds.count {
-        0 => "none".to_owned(),
-        count => format!("{count}, digest {:04x}", deeds.digest),
-    }
+/// What a recording knows of deeds: the first of them without their times, and a digest.
+fn remembered(samples: &Samples, deeds: &Deeds) -> String {
+    let words: Vec<String> = deeds.words.iter().map(|word| samples.word(*word).to_owned()).collect();
+    listed(&words, deeds.count, Some(deeds.digest))
 }
 
 /// What the handler of an event did, of one kind.
-fn told(world: &World, event: u64, kind: IsKind) -> String {
+fn told(world: &World, event: u64, deeds: &Deeds, kind: IsKind) -> String {
     let notes = world.happenings().find(|it| it.event == event).map(|it| it.notes).unwrap_or_default();
-    let words: Vec<String> = notes.iter().filter(|note| kind(note)).map(|note| deed_words(world, note)).collect();
-    let rest = words.len().saturating_sub(DEEDS_TOLD);
+    let words: Vec<String> =
+        notes.iter().filter(|note| kind(note)).take(DEEDS_MAX).map(|note| deed_words(world, note)).collect();
+    listed(&words, deeds.count, None)
+}
+
+fn listed(words: &[String], count: u32, digest: Option<u16>) -> String {
+    if words.is_empty() {
+        return "none".to_owned();
+    }
+    let rest = (count as usize).saturating_sub(words.len());
     let more = if rest == 0 { String::new() } else { format!("; and {rest} more") };
-    format!("{}{more}", words[..words.len().min(DEEDS_TOLD)].join("; "))
+    let digest = digest.map_or_else(String::new, |digest| format!(" (with times and contents: digest {digest:04x})"));
+    format!("{}{more}{digest}", words.join("; "))
 }

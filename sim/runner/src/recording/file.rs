@@ -5,7 +5,7 @@
 //! STORMRC1 | record: head (scenario, seed, signature, words) | record: up to 4,096 samples | record ...
 //! ```
 
-use super::sample::{Sample, Samples};
+use super::sample::{DEEDS_MAX, Sample, Samples};
 use super::{Recording, SAMPLES_MAX};
 use contract::codec::{self, CodecError, RecordAt};
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,14 @@ impl Recording {
             return Err("its samples are of events that it does not have");
         }
         let known = |place: u32| (place as usize) < words.len();
-        if !all.iter().all(|it| [it.process, it.what, it.other, it.protocol].into_iter().all(known)) {
+        let listed = |it: &Sample| [&it.sent, &it.disk, &it.marks].into_iter().all(|it| it.words.len() <= DEEDS_MAX);
+        if !all.iter().all(listed) {
+            return Err("a sample lists more than is ever recorded");
+        }
+        let names = |it: &Sample| [it.process, it.what, it.other, it.protocol].into_iter().all(known);
+        let deeds =
+            |it: &Sample| [&it.sent, &it.disk, &it.marks].into_iter().flat_map(|it| &it.words).all(|it| known(*it));
+        if !all.iter().all(|it| names(it) && deeds(it)) {
             return Err("a sample has a name that is not listed");
         }
         Ok(())
@@ -138,7 +145,7 @@ impl Recording {
 fn apart(sample: &Sample, past: &mut u64) -> Sample {
     let at = sample.at.wrapping_sub(*past);
     *past = sample.at;
-    Sample { at, ..*sample }
+    Sample { at, ..sample.clone() }
 }
 
 fn together(sample: Sample, past: &mut u64) -> Sample {

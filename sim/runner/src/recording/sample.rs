@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// Deeds of one kind and event that are kept in words.
+pub const DEEDS_MAX: usize = 8;
+/// Words of a recording, beyond the names of its processes, and their length in characters: they fit one record.
+const WORDS_MAX: usize = 8_192;
+const WORD_CHARS_MAX: usize = 80;
+/// Stands for whatever found no room.
+const OTHER: &str = "(not listed)";
+
 /// Every k-th event of a run, from one on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Samples {
@@ -21,7 +29,7 @@ pub struct Samples {
 }
 
 /// One event. Names are places in [`Samples::words`]; the place of the empty word stands for none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// When, in nanoseconds of true virtual time.
     pub at: u64,
@@ -50,18 +58,23 @@ pub struct Sample {
 }
 
 /// What a handler did, of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deeds {
     /// How many.
     pub count: u32,
-    /// Of all of them, in order, with their times.
+    /// Of all of them, in order, with their times and contents.
     pub digest: u16,
+    /// The first of them in words without times, which recur: disk calls, receivers of messages, kinds of facts.
+    pub words: Vec<u32>,
 }
 
 impl Deeds {
-    fn add(&mut self, text: &str) {
+    fn add(&mut self, world: &World, note: &Note, words: &mut Words) {
         self.count += 1;
-        self.digest = xxh3_64(format!("{}\n{text}", self.digest).as_bytes()) as u16;
+        self.digest = xxh3_64(format!("{}\n{}", self.digest, deed_words(world, note)).as_bytes()) as u16;
+        if self.words.len() < DEEDS_MAX {
+            self.words.push(words.recurring(&recurring_words(world, note)));
+        }
     }
 }
 
@@ -140,6 +153,13 @@ impl Words {
         self.places.insert(word.to_owned(), place);
         place
     }
+
+    /// The place of a deed's words, which are short and not too many.
+    fn recurring(&mut self, words: &str) -> u32 {
+        let words: String = words.chars().take(WORD_CHARS_MAX).collect();
+        let is_full = self.list.len() >= WORDS_MAX && !self.places.contains_key(&words);
+        self.place(if is_full { OTHER } else { &words })
+    }
 }
 
 fn sample(scenario: &Scenario, world: &World, it: &Happening<'_>, words: &mut Words) -> Sample {
@@ -156,7 +176,7 @@ fn sample(scenario: &Scenario, world: &World, it: &Happening<'_>, words: &mut Wo
         _ => None,
     });
     let nobody = || it.node.map_or_else(|| "nobody".to_owned(), node_name);
-    let (sent, disk, marks) = deeds(world, it);
+    let (sent, disk, marks) = deeds(world, it, words);
     Sample {
         at: it.at.0,
         process: words.place(&it.process.map_or_else(nobody, process_name)),
@@ -174,7 +194,7 @@ fn sample(scenario: &Scenario, world: &World, it: &Happening<'_>, words: &mut Wo
     }
 }
 
-fn deeds(world: &World, it: &Happening<'_>) -> (Deeds, Deeds, Deeds) {
+fn deeds(world: &World, it: &Happening<'_>, words: &mut Words) -> (Deeds, Deeds, Deeds) {
     let (mut sent, mut disk, mut marks) = (Deeds::default(), Deeds::default(), Deeds::default());
     for note in it.notes {
         let deeds = match note {
@@ -183,20 +203,31 @@ fn deeds(world: &World, it: &Happening<'_>) -> (Deeds, Deeds, Deeds) {
             Note::Mark { .. } => &mut marks,
             _ => continue,
         };
-        deeds.add(&deed_words(world, note));
+        deeds.add(world, note, words);
     }
     (sent, disk, marks)
 }
 
 /// What a handler did, in words, with its times; empty for notes of other kinds.
 pub fn deed_words(world: &World, note: &Note) -> String {
+    let words = recurring_words(world, note);
     match note {
-        Note::Sent { at, to, protocol, .. } => {
-            let to = world.plan().processes.get(to.0 as usize).map_or("nobody", |process| &process.name);
-            format!("sends {protocol} to {to} at {at}")
-        }
-        Note::Disk(call) => format!("{call} at {} until {}", call.at, call.until),
+        Note::Sent { at, .. } => format!("{words} at {at}"),
+        Note::Disk(call) => format!("{words} at {} until {}", call.at, call.until),
         Note::Mark { at, mark } => format!("{mark} at {at}"),
+        _ => words,
+    }
+}
+
+/// The part of it that recurs from run to run.
+fn recurring_words(world: &World, note: &Note) -> String {
+    match note {
+        Note::Sent { to, protocol, .. } => {
+            let to = world.plan().processes.get(to.0 as usize).map_or("nobody", |process| &process.name);
+            format!("{protocol} to {to}")
+        }
+        Note::Disk(call) => call.to_string(),
+        Note::Mark { mark, .. } => mark.kind.to_string(),
         _ => String::new(),
     }
 }
