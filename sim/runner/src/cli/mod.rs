@@ -61,7 +61,7 @@ A negative scenario (with `defect`) is reported like any other: exit 1 when its 
   stormproof sweep scenarios/fast --seeds 0..1000000 --queue nats://queue.example.com:4222
 A positive scenario passes when no seed fails and every fault kind it asks for fired in some run.
 A negative scenario (with `defect`) passes when its first failing seed is caught by `caught_by`.")]
-    Sweep(sweep::SweepArgs),
+    Sweep(Box<sweep::SweepArgs>),
     /// Runs ranges of seeds that `sweep --queue` posts, on as many machines as you like, until Ctrl-C.
     #[command(after_help = "Examples:
   stormproof worker --queue nats://queue.example.com:4222
