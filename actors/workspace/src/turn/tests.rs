@@ -1,3 +1,5 @@
+//! What an operation sees of its machine, in a program and in an actor.
+
 use super::*;
 
 /// A machine with a clock that counts calls and a disk that has one file.
