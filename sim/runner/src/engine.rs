@@ -6,6 +6,7 @@
 //! The copies go on when the run itself has passed, so that a run that fails by itself fails in the simplest way.
 
 use crate::draw::Drawn;
+use crate::explore::Fork;
 use crate::judge::Judge;
 use crate::liveness::{self, AT_THE_END, Check};
 use crate::panics;
@@ -35,6 +36,8 @@ pub struct Engine {
     history: Option<Vec<Observed>>,
     /// Checks to come, in the order of time.
     checks: VecDeque<Check>,
+    /// Forks to come, in the order of time.
+    forks: VecDeque<Fork>,
     /// Copies whose core was healed, to be run to their ends.
     copies: Vec<Engine>,
     /// The check that this engine is the copy for.
@@ -48,6 +51,14 @@ pub struct Engine {
 /// Asked between two slices: whether the machine has spent enough time on the run. It never changes a run that
 /// comes to its end before.
 pub type Alarm = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// A moment of the storm at which something is done to a run, or to a copy of it.
+enum Stop {
+    /// All choices descend from another seed from there on.
+    Fork(Fork),
+    /// A copy is healed.
+    Check(Check),
+}
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +114,7 @@ impl Engine {
         Engine {
             world: World::new(drawn.plan.clone(), &drawn.settings, drawn.seed),
             judge: Judge::new(scenario, &drawn.plan, registry),
+            forks: scenario.forks.iter().copied().collect(),
             scenario: Arc::new(scenario.clone()),
             phase: Phase::Storm(Time::ZERO + drawn.safety),
             slice: None,
@@ -158,29 +170,31 @@ impl Engine {
             self.phase = Phase::Over(End::Late);
             return;
         }
-        while let Some(check) = self.next_check(limit) {
-            // A stop on the way changes nothing in the run.
-            if self.run_to(check.at).is_none() {
+        // A stop on the way changes nothing in the run.
+        while let Some(stop) = self.next_stop(limit) {
+            if !self.stop(&stop) {
                 return;
             }
-            self.copy_for(&check);
         }
         let Some(progress) = self.run_to(limit) else { return };
         self.end_slice(until, progress);
     }
 
-    /// Handles one event, or comes to the end of a slice, or to a check of liveness. Steps do together what
+    /// Handles one event, or comes to the end of a slice, to a fork, or to a check of liveness. Steps do together what
     /// [`Engine::advance`] does, except that a broken invariant ends the run right at its event.
     pub fn step(&mut self) {
         let Some((limit, until)) = self.slice() else { return };
+        if self.slice.is_none() && self.alarm.as_ref().is_some_and(|rings| rings()) {
+            self.phase = Phase::Over(End::Late);
+            return;
+        }
         self.slice = Some(limit);
         let next = self.world.next_event_at().map_or(limit, |next| next.min(limit));
-        if self.checks.front().is_some_and(|check| check.at < next)
-            && let Some(check) = self.next_check(limit)
+        // Whatever else happens in the very nanosecond of a stop happens before it.
+        if next > Time::ZERO
+            && let Some(stop) = self.next_stop(Time(next.0 - 1))
         {
-            if self.run_to(check.at).is_some() {
-                self.copy_for(&check);
-            }
+            self.stop(&stop);
             return;
         }
         let world = &mut self.world;
@@ -308,16 +322,47 @@ impl Engine {
         }
     }
 
-    /// The next check that falls into the slice up to `limit`.
-    fn next_check(&mut self, limit: Time) -> Option<Check> {
-        let due = matches!(self.phase, Phase::Storm(_)) && self.checks.front()?.at <= limit;
-        if due { self.checks.pop_front() } else { None }
+    /// The next stop of the storm up to `limit`; a fork comes before a check of the same moment.
+    fn next_stop(&mut self, limit: Time) -> Option<Stop> {
+        if !matches!(self.phase, Phase::Storm(_)) {
+            return None;
+        }
+        let check = self.checks.front().map_or(AT_THE_END, |check| check.at);
+        if let Some(fork) = self.forks.pop_front_if(|fork| fork.at <= check && fork.at <= limit) {
+            return Some(Stop::Fork(fork));
+        }
+        self.checks.pop_front_if(|check| check.at <= limit).map(Stop::Check)
+    }
+
+    /// Runs to a stop and does what it is for; `false` if the run is over before.
+    fn stop(&mut self, stop: &Stop) -> bool {
+        let (Stop::Fork(Fork { at, .. }) | Stop::Check(Check { at, .. })) = stop;
+        if self.run_to(*at).is_none() {
+            return false;
+        }
+        match stop {
+            Stop::Fork(fork) => self.world.reseed(fork.seed),
+            Stop::Check(check) => self.copy_for(check),
+        }
+        true
+    }
+
+    /// Goes on under another seed from here. The copies so far are left to the run that made them.
+    pub fn fork(&mut self, seed: u64) {
+        self.copies.clear();
+        self.world.reseed(seed);
     }
 
     /// Puts a copy aside, with the check's core healed and the rest broken for good.
     fn copy_for(&mut self, check: &Check) {
         let mut copies = std::mem::take(&mut self.copies);
-        let mut copy = Engine { checks: VecDeque::new(), warnings: Vec::new(), slice: None, ..self.clone() };
+        let mut copy = Engine {
+            checks: VecDeque::new(),
+            forks: VecDeque::new(),
+            warnings: Vec::new(),
+            slice: None,
+            ..self.clone()
+        };
         let core = liveness::leave_out(&self.scenario, &check.core, &self.world.stricken());
         copy.check = Some(Check { at: self.world.now(), core });
         copy.heal();

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod exhaust;
 pub mod exit;
 pub mod explain;
+pub mod explore;
 pub mod judge;
 pub mod liveness;
 pub mod panics;

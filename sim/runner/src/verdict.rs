@@ -2,6 +2,7 @@
 
 use crate::engine::End;
 use crate::exit::Exit;
+use crate::explore::{Fork, Strategy, fork};
 use crate::judge::Judge;
 use crate::panics::without_numbers;
 use crate::scenario::Scenario;
@@ -27,6 +28,10 @@ pub struct Verdict {
     pub hash: u64,
     /// The seed.
     pub seed: u64,
+    /// The strategy that planned the run.
+    pub strategy: Strategy,
+    /// Where other seeds took over.
+    pub forks: Vec<Fork>,
     /// How it ended.
     pub exit: Exit,
     /// What makes two failures the same.
@@ -76,6 +81,8 @@ impl Verdict {
             scenario: scenario.path.clone(),
             hash: scenario.hash,
             seed,
+            strategy: scenario.strategy,
+            forks: scenario.forks.clone(),
             exit: Exit::Passed,
             signature: None,
             oracle: None,
@@ -148,6 +155,8 @@ impl Verdict {
             path: self.scenario.clone(),
             hash: self.hash as u32,
             seed: self.seed,
+            strategy: self.strategy,
+            forks: self.forks.clone(),
             signature: self.signature.as_deref().map(Token::digest),
             fingerprint: self.fingerprint.unwrap_or(0),
         }
@@ -196,9 +205,16 @@ impl Verdict {
 /// The machine-readable object of one run; its keys are part of the command line's contract.
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Verdict", 14)?;
+        let mut object = serializer.serialize_struct("Verdict", 16)?;
         object.serialize_field("scenario", &self.scenario)?;
         object.serialize_field("seed", &self.seed)?;
+        // What is usual is not said.
+        if self.strategy != Strategy::default() {
+            object.serialize_field("strategy", self.strategy.name())?;
+        }
+        if !self.forks.is_empty() {
+            object.serialize_field("forks", &fork::show(&self.forks))?;
+        }
         object.serialize_field("verdict", self.exit.word())?;
         object.serialize_field("exit", &self.exit.code())?;
         object.serialize_field("signature", &self.signature)?;

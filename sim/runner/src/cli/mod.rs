@@ -5,6 +5,7 @@ mod debug;
 mod detect;
 mod exhaust;
 mod explain;
+mod explore;
 mod history;
 mod know;
 mod real_run;
@@ -18,6 +19,7 @@ mod worker;
 use crate::console::Console;
 use crate::diagnostic::FileErrors;
 use crate::exit::Exit;
+use crate::explore::again;
 use crate::real::RealWorld;
 use crate::registry::Registry;
 use crate::scenario::{LoadError, Scenario};
@@ -114,6 +116,14 @@ A certificate that time cut short, or a run without effects, exits 6: it proves 
   stormproof history scenarios/fast/edge_custody.toml --seed 42 --format edn --out history.edn
 The exit code says whether it was written. How the run ended is printed on standard error.")]
     History(history::HistoryArgs),
+    /// Seed after seed under a strategy: uniform, biased strikes, priorities, or forks of runs that show something new.
+    #[command(after_help = "Examples:
+  stormproof explore scenarios/fast/edge_custody.toml
+  stormproof explore scenarios/fast/edge_custody.toml --strategy biased --budget 60s
+  stormproof explore scenarios/negative/p01_teardown_unlink.toml --strategy pct --budget 1000000events --seed 1000
+  stormproof explore scenarios/negative/p01_teardown_unlink.toml --all --json
+A token brings a run back whatever the strategy. Exit codes are those of sweep.")]
+    Explore(explore::ExploreArgs),
     /// Tries a file protocol with all short sequences of operations, every crash point and every legal state.
     #[command(after_help = "Examples:
   stormproof exhaust
@@ -260,6 +270,7 @@ pub fn execute(
         Command::Shrink(args) => shrink::shrink(&mut session, &args),
         Command::CrashPoints(args) => crash_points::crash_points(&mut session, &args),
         Command::History(args) => history::history(&mut session, &args),
+        Command::Explore(args) => explore::explore(&mut session, &args),
         Command::Exhaust(args) => exhaust::exhaust(&mut session, &args),
         Command::Defects(args) => detect::detect(&mut session, &args),
         Command::Check { paths } => know::check(&mut session, &paths),
@@ -325,14 +336,17 @@ impl Session<'_, '_> {
         Ok((scenario, seed))
     }
 
-    /// The token that `text` is, with its scenario; warns when the file has changed since.
+    /// The token that `text` is, with its scenario as the run was planned and forked; warns when the file has changed
+    /// since.
     fn named(&mut self, text: &str) -> Result<(Scenario, Token), Exit> {
         let token = Token::parse(text).map_err(|why| self.refused(why))?;
         let scenario = self.load(&token.path)?;
         if scenario.hash as u32 != token.hash {
             self.console.note(format!("warning: {} has changed since the token was made", token.path));
         }
-        Ok((scenario, token))
+        let Token { seed, strategy, ref forks, .. } = token;
+        let planned = again(&scenario, self.registry, seed, strategy, forks).map_err(|error| self.refused(error))?;
+        Ok((planned, token))
     }
 
     /// Reads files and the *.toml files of folders; reports what is wrong with each of them.

@@ -4,6 +4,7 @@ use super::run::to_json;
 use super::{Session, cores, record};
 use crate::console::Tone;
 use crate::exit::Exit;
+use crate::explore::Strategy;
 use crate::scenario::Scenario;
 use crate::show;
 use crate::sweep::findings::{self, Effort, FINDINGS_MAX};
@@ -31,6 +32,9 @@ pub struct SweepArgs {
     /// Seeds A..B, B left out; each scenario's own, or 0..1000, if left out.
     #[arg(long, value_parser = units::seeds)]
     seeds: Option<Range<u64>>,
+    /// How each seed's run is chosen; see `stormproof explore`.
+    #[arg(long, value_enum, default_value_t = Strategy::Uniform)]
+    strategy: Strategy,
     /// Goes on from the first seed for so long, one chunk of each scenario after the other.
     #[arg(long, value_parser = units::duration)]
     time: Option<Duration>,
@@ -152,6 +156,7 @@ fn options(args: &SweepArgs, interrupt: &Interrupt) -> Options {
         stop_after: args.stop_after_failures,
         quiet_below: args.until_quiet,
         run_limit: Some(args.run_limit).filter(|limit| !limit.is_zero()),
+        strategy: args.strategy,
         interrupted: interrupt.flag(),
     }
 }

@@ -107,6 +107,11 @@ pub const TOP: &[Key] = &[
     key("expect", "Who judges, and what a negative scenario must find.", Form::Table(EXPECT)),
     key("seed", "The seed of `run` and `replay` when none is given.", ANY),
     key("seeds", "The seeds of `sweep` when none are given.", Form::Seeds),
+    key(
+        "forks",
+        "Where other seeds take over: MOMENT.SEED, the moment in nanoseconds, several joined by +.",
+        Form::Text,
+    ),
 ];
 
 /// `[limits]`

@@ -10,6 +10,7 @@ pub mod reader;
 pub mod write;
 
 use crate::diagnostic::{Diagnostic, FileErrors};
+use crate::explore::{Fork, Strategy};
 use crate::registry::Registry;
 use crate::units::Bounds;
 use contract::plan::{Plan, PlanError, Population, Role, RoleKind};
@@ -46,6 +47,10 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// The seeds of `sweep` when none are given.
     pub seeds: Option<Range<u64>>,
+    /// Where other seeds take over, in the order of time.
+    pub forks: Vec<Fork>,
+    /// The strategy that has changed what the file says, if one has.
+    pub strategy: Strategy,
 }
 
 /// The nodes of one role.

@@ -1,6 +1,7 @@
 //! From TOML to a scenario: every error is placed, and as many as possible are found in one pass.
 
 use crate::diagnostic::{Diagnostic, Sink, unknown};
+use crate::explore::{Fork, Strategy, fork};
 use crate::registry::Registry;
 use crate::scenario::keys::{self, NODES_MAX, Vocabulary};
 use crate::scenario::reader::{self, Place, Section};
@@ -54,10 +55,26 @@ fn read(path: &str, source: &str, registry: &Registry, top: &Section<'_>) -> Sce
         expect: read_expect(top, registry),
         seed: top.integer("seed"),
         seeds: top.seeds("seeds"),
+        forks: read_forks(top),
+        strategy: Strategy::Uniform,
     };
     scenario.faults =
         top.sections("fault", keys::FAULT).iter().filter_map(|s| parse_fault::read(s, &scenario)).collect();
     scenario
+}
+
+fn read_forks(top: &Section<'_>) -> Vec<Fork> {
+    let Some(text) = top.text("forks") else { return Vec::new() };
+    fork::parse(&text).unwrap_or_else(|why| {
+        let place = top.key_place("forks").unwrap_or_else(|| top.place());
+        top.push(
+            format!("`forks` is no path: {why}"),
+            place,
+            "here",
+            Some("as in \"1500000000.7+2000000000.8\"".into()),
+        );
+        Vec::new()
+    })
 }
 
 fn read_nodes(top: &Section<'_>, registry: &Registry) -> Vec<Group> {

@@ -2,6 +2,7 @@
 //!
 //! What is at its default is left out, except what decides a run's length; comments come from whoever writes.
 
+use crate::explore::fork;
 use crate::scenario::{FaultAsk, Group, Hardware, Limits, Scenario, knob};
 use crate::units::{show_bounds, show_bytes, show_nanos, show_ppm, show_span};
 use contract::NodeId;
@@ -29,6 +30,9 @@ pub fn write(scenario: &Scenario, comments: &Comments) -> String {
     }
     if let Some(seeds) = &scenario.seeds {
         line(&mut text, "seeds", quoted(&format!("{}..{}", seeds.start, seeds.end)));
+    }
+    if !scenario.forks.is_empty() {
+        line(&mut text, "forks", quoted(&fork::show(&scenario.forks)));
     }
     let systems = scenario.groups.iter().filter(|group| group.role.kind == RoleKind::System);
     let counts: Vec<String> = systems.map(|group| format!("{} = {}", group.role.name, group.count)).collect();

@@ -34,7 +34,19 @@ pub enum Shape {
 }
 
 /// All of them, the coarsest first.
-pub const DIMENSIONS: [Dimension; 8] = [FAULTS, NODES, REQUESTS, KNOBS, TIMING, STORM, OCCURRENCES, MESSAGES];
+pub const DIMENSIONS: [Dimension; 9] = [FORKS, FAULTS, NODES, REQUESTS, KNOBS, TIMING, STORM, OCCURRENCES, MESSAGES];
+
+/// Forks of the run.
+pub const FORKS: Dimension = Dimension {
+    name: "forks",
+    shape: Shape::List,
+    count: |scenario| scenario.forks.len(),
+    without: |scenario, gone| {
+        let mut smaller = scenario.clone();
+        drop(smaller.forks.drain(gone.clone()));
+        smaller
+    },
+};
 
 /// Whole faults.
 pub const FAULTS: Dimension = Dimension {

@@ -1,6 +1,7 @@
 //! Writes down what a seed drew, so that nothing is left to draw and parts can be taken away one by one.
 
 use crate::draw::Drawn;
+use crate::explore::Strategy;
 use crate::scenario::parse_fault::strengths;
 use crate::scenario::{FaultAsk, Group, Hardware, Scenario, Swarm};
 use crate::units::Bounds;
@@ -12,6 +13,7 @@ pub fn explicit(scenario: &Scenario, drawn: &Drawn) -> Scenario {
     let mut explicit = scenario.clone();
     explicit.seed = Some(drawn.seed);
     explicit.seeds = None;
+    explicit.strategy = Strategy::Uniform;
     let Settings { network, disk, codec_sample, zones, pid_max, .. } = drawn.settings;
     let (capacity, inodes) = (Bounds::exactly(disk.capacity), Bounds::exactly(disk.inodes));
     explicit.hardware =

@@ -6,6 +6,7 @@
 use crate::draw;
 use crate::exit::Exit;
 use crate::explain::{Report, page};
+use crate::explore;
 use crate::registry::Registry;
 use crate::run::Keep;
 use crate::scenario::Scenario;
@@ -58,6 +59,12 @@ pub fn all<'a>(scenarios: &'a [Scenario], tallies: &'a [Tally]) -> Vec<Finding<'
 }
 
 impl Finding<'_> {
+    /// The scenario as the run was planned and forked.
+    fn planned(&self, registry: &Registry) -> Result<Scenario, String> {
+        let Verdict { seed, strategy, forks, .. } = self.verdict;
+        explore::again(self.scenario, registry, *seed, *strategy, forks).map_err(|error| error.to_string())
+    }
+
     /// A short name for the signature, and its digest: two signatures with one name have two folders.
     pub fn name(&self) -> String {
         format!("{}-{:08x}", self.slug(), Token::digest(self.signature))
@@ -88,7 +95,8 @@ impl Finding<'_> {
             return Err("not shrunk: --shrink-time is 0".to_owned());
         }
         let options = shrink::Options { time: Some(effort.time), jobs: effort.jobs };
-        let shrunk = shrink::shrink(self.scenario, registry, self.verdict.seed, &options, &mut |_| {});
+        let planned = self.planned(registry)?;
+        let shrunk = shrink::shrink(&planned, registry, self.verdict.seed, &options, &mut |_| {});
         shrunk.map(|shrunk| shrunk.text).map_err(|refusal| format!("not shrunk: {}", refusal.why()))
     }
 
@@ -132,7 +140,8 @@ impl Finding<'_> {
         }
         let file = path.join(MINIMAL).to_string_lossy().replace('\\', "/");
         let read = minimal.and_then(|text| Scenario::parse(&file, text, registry).ok());
-        let scenario = read.as_ref().unwrap_or(self.scenario);
+        let planned = self.planned(registry).ok()?;
+        let scenario = read.as_ref().unwrap_or(&planned);
         let seed = read.as_ref().and_then(|read| read.seed).unwrap_or(self.verdict.seed);
         let drawn = draw::draw(scenario, seed, Keep::ALL.trace, true).ok()?;
         Some(page::html(&Report::new(scenario, registry, &drawn, |_| {})))

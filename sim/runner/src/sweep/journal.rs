@@ -37,6 +37,7 @@ pub fn header(scenarios: &[Scenario], options: &Options) -> Value {
         "shard": format!("{}/{}", options.shard.index + 1, options.shard.count),
         "by_time": options.time.is_some(),
         "chunk": options.chunk,
+        "strategy": options.strategy.name(),
         "recheck": options.recheck,
         "stop_after_failures": options.stop_after,
         "until_quiet": options.quiet_below,

@@ -18,6 +18,7 @@ pub mod summary;
 pub mod tally;
 mod worker;
 
+use crate::explore::{Strategy, Way};
 use crate::registry::Registry;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -55,6 +56,8 @@ pub struct Options {
     pub quiet_below: Option<f64>,
     /// A run that takes longer is a finding.
     pub run_limit: Option<Duration>,
+    /// How each seed's run is chosen.
+    pub strategy: Strategy,
     /// Raised by whoever wants the sweep to end early.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -89,6 +92,8 @@ pub trait Watcher {
 struct Shared<'a> {
     scenarios: &'a [Scenario],
     registry: &'a Registry,
+    /// For each scenario how its runs are chosen.
+    ways: Vec<Way>,
     source: Source,
     recheck: u64,
     run_limit: Option<Duration>,
@@ -131,6 +136,7 @@ pub fn sweep(
     let mut shared = Shared {
         scenarios,
         registry,
+        ways: Way::all(options.strategy, scenarios, registry)?,
         source: Source::new(scenarios, options),
         recheck: options.recheck,
         run_limit: options.run_limit,

@@ -1,6 +1,7 @@
 //! A run as a line of `results.jsonl`: what `run --json` prints, and what a sweep needs to go on after it.
 
 use crate::exit::Exit;
+use crate::explore::{Strategy, fork};
 use crate::registry::Registry;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -25,6 +26,8 @@ struct Written<'a> {
 struct Read {
     scenario: String,
     seed: u64,
+    strategy: Option<String>,
+    forks: Option<String>,
     verdict: String,
     signature: Option<String>,
     oracle: Option<String>,
@@ -72,12 +75,17 @@ pub fn read(line: &[u8], scenario: &Scenario, seed: u64, registry: &Registry) ->
     };
     let mut faults = read.faults.iter().map(fault).collect::<Result<Vec<_>, String>>()?;
     faults.sort_by_key(|(kind, _)| *kind);
+    let strategy = read.strategy.as_deref().map_or(Ok(Strategy::default()), |name| {
+        Strategy::from_name(name).ok_or_else(|| format!("there is no strategy `{name}`"))
+    })?;
     let undecided = read.undecided.iter().map(|(name, count)| Ok((oracle(name)?, *count)));
     let fingerprint = read.fingerprint.map(|text| u64::from_str_radix(&text, 16)).transpose();
     Ok(Verdict {
         scenario: read.scenario,
         hash: scenario.hash,
         seed,
+        strategy,
+        forks: read.forks.as_deref().map_or(Ok(Vec::new()), fork::parse)?,
         exit: Exit::from_word(&read.verdict).ok_or_else(|| format!("no run ends as `{}`", read.verdict))?,
         signature: read.signature,
         oracle: read.oracle,

@@ -4,6 +4,7 @@
 
 use crate::determinism;
 use crate::engine::Alarm;
+use crate::explore::{Strategy, Way, multiverse};
 use crate::registry::Registry;
 use crate::run::{self, Keep};
 use crate::scenario::Scenario;
@@ -34,7 +35,8 @@ pub fn work(shared: &Shared<'_>, results: &SyncSender<Chunk>) {
         let seeds = seeds.skip_while(|seed| *seed < done);
         let wanted = seeds.take_while(|_| !shared.is_over() && !shared.closed[file].load(Relaxed));
         let (recheck, limit) = (shared.recheck, shared.run_limit);
-        let recipe = Recipe { scenario: &shared.scenarios[file], registry: shared.registry, recheck, limit };
+        let (scenario, way) = (&shared.scenarios[file], &shared.ways[file]);
+        let recipe = Recipe { scenario, way, registry: shared.registry, recheck, limit };
         let verdicts = wanted.map(|seed| recipe.run(seed)).collect();
         if results.send(Chunk { number, file, verdicts, wall: start.elapsed() }).is_err() {
             return;
@@ -46,6 +48,8 @@ pub fn work(shared: &Shared<'_>, results: &SyncSender<Chunk>) {
 pub struct Recipe<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
+    /// How runs are chosen.
+    pub way: &'a Way,
     /// What it may name.
     pub registry: &'a Registry,
     /// Every seed that this divides runs twice; 0 for none.
@@ -61,8 +65,15 @@ impl Recipe<'_> {
     }
 
     fn run_and_check(&self, seed: u64) -> Result<Verdict, PlanError> {
-        let (scenario, registry) = (self.scenario, self.registry);
-        let run = || Ok(run::run_until_alarm(scenario, registry, seed, Keep::LITTLE, self.alarm())?.verdict);
+        let (registry, Way { strategy, lessons }) = (self.registry, self.way);
+        let scenario = &*strategy.plan(self.scenario, seed, lessons);
+        let run = || match strategy {
+            Strategy::Multiverse => {
+                let universe = multiverse::explore(scenario, registry, seed, &lessons.seen, true, self.alarm())?;
+                Ok(universe.verdict)
+            }
+            _ => Ok(run::run_until_alarm(scenario, registry, seed, Keep::LITTLE, self.alarm())?.verdict),
+        };
         let verdict = run()?;
         if self.recheck == 0 || !seed.is_multiple_of(self.recheck) || verdict.is_late() {
             return Ok(verdict);

@@ -10,6 +10,7 @@ mod diagnostics;
 mod draws;
 mod exhaust;
 mod explain;
+mod explore;
 mod findings;
 mod fixture;
 mod history;

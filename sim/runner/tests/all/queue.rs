@@ -166,6 +166,7 @@ impl Watcher for Lines {
 
 fn options(chunk: u64, interrupted: &Arc<AtomicBool>) -> Options {
     Options {
+        strategy: runner::explore::Strategy::Uniform,
         seeds: Some(0..100),
         time: None,
         jobs: 2,

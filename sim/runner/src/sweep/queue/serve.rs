@@ -4,6 +4,7 @@
 
 use super::message::{Outcome, Range};
 use super::{ATTEMPTS_MAX, Lease, WorkQueue};
+use crate::explore::{Strategy, Way};
 use crate::registry::Registry;
 use crate::scenario::Scenario;
 use crate::sweep::worker::Recipe;
@@ -97,6 +98,7 @@ impl Worker<'_> {
 struct Header {
     build: Option<String>,
     scenarios: Vec<Named>,
+    strategy: String,
     recheck: u64,
     run_limit_nanos: Option<u64>,
 }
@@ -110,6 +112,8 @@ struct Named {
 /// A sweep that this worker can run.
 struct Sweep {
     scenarios: Vec<Scenario>,
+    /// For each of them how its runs are chosen.
+    ways: Vec<Way>,
     recheck: u64,
     limit: Option<Duration>,
 }
@@ -203,9 +207,12 @@ impl Hand<'_> {
                  start the workers from the very program that the sweep was started from"
             ));
         }
-        let scenarios = header.scenarios.iter().map(|named| self.load(named)).collect::<Result<_, String>>()?;
+        let scenarios = header.scenarios.iter().map(|named| self.load(named)).collect::<Result<Vec<_>, String>>()?;
+        let strategy = Strategy::from_name(&header.strategy)
+            .ok_or_else(|| format!("the sweep's strategy `{}` is not known here: use its program", header.strategy))?;
+        let ways = Way::all(strategy, &scenarios, self.worker.registry)?;
         let limit = header.run_limit_nanos.map(Duration::from_nanos);
-        Ok(Sweep { scenarios, recheck: header.recheck, limit })
+        Ok(Sweep { scenarios, ways, recheck: header.recheck, limit })
     }
 
     fn load(&self, named: &Named) -> Result<Scenario, String> {
@@ -258,11 +265,13 @@ impl Hand<'_> {
             Ok(range) => range,
             Err(why) => return Some(Err(why)),
         };
-        let named = |scenario: &&Scenario| scenario.path == range.scenario && hex(scenario.hash) == range.hash;
-        let Some(scenario) = sweep.scenarios.iter().find(named) else {
+        let named = |scenario: &Scenario| scenario.path == range.scenario && hex(scenario.hash) == range.hash;
+        let Some((scenario, way)) = sweep.scenarios.iter().zip(&sweep.ways).find(|(scenario, _)| named(scenario))
+        else {
             return Some(Err(format!("the sweep's header names no {} with this hash", range.scenario)));
         };
-        let recipe = Recipe { scenario, registry: self.worker.registry, recheck: sweep.recheck, limit: sweep.limit };
+        let (registry, recheck, limit) = (self.worker.registry, sweep.recheck, sweep.limit);
+        let recipe = Recipe { scenario, way, registry, recheck, limit };
         let mut verdicts = Vec::new();
         for seed in range.seeds() {
             if self.is_over() {
