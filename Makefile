@@ -55,6 +55,9 @@ shrink-table: ## Shrinks failing runs of each planted defect and prints their si
 survival: ## Builds the last COMMITS (10) commits and says how many of the failures that they find still fail the same way.
 	cargo run --quiet --release --locked -p stormproof-tests --example survival -- --commits $(COMMITS)
 
+explore-table: ## Says how soon each exploration strategy finds each planted defect, over 20 disjoint ranges of seeds.
+	cargo run --quiet --release --locked -p stormproof-tests --example explore-table
+
 fmt: ## Formats the sources.
 	cargo fmt --all
 
@@ -71,4 +74,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message recording; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep defects faults portable faults-cost bench peers queue-test shrink-table survival fmt lint doc book fuzz
+.PHONY: help run test sweep defects faults portable faults-cost bench peers queue-test shrink-table explore-table survival fmt lint doc book fuzz
