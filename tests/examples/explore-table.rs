@@ -104,7 +104,7 @@ fn cases(registry: &Registry) -> Result<Vec<Case>, String> {
         let planted = planted.filter(shares);
         cases.push(Case { from: "negative", scenario: scenario.clone() });
         cases.push(Case { from: "once", scenario: once(scenario) });
-        for scenario in planted {
+        if let Some(scenario) = planted {
             cases.push(Case { from: "main", scenario: scenario.clone() });
             cases.push(Case { from: "main-once", scenario: once(scenario) });
         }
