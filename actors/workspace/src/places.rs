@@ -7,6 +7,11 @@ pub struct Places {
 }
 
 impl Places {
+    /// How the names of locks end.
+    pub const LOCK: &'static str = ".lock";
+    /// How the names of guards end, which are locks about locks.
+    pub const GUARD: &'static str = ".break";
+
     /// The workspace in directory `root`, which must not end with a slash.
     pub fn of(root: &str) -> Places {
         assert!(!root.is_empty() && !root.ends_with('/'), "a workspace has a directory of its own: {root:?}");
@@ -16,6 +21,11 @@ impl Places {
     /// The workspace's own directory.
     pub fn root(&self) -> &str {
         &self.root
+    }
+
+    /// The directory that the workspace's own is in.
+    pub fn parent(&self) -> &str {
+        self.root.rsplit_once('/').map_or(".", |(parent, _)| if parent.is_empty() { "/" } else { parent })
     }
 
     /// Which format version the files have.
@@ -50,7 +60,7 @@ impl Places {
 
     /// The lock of a domain, such as `events`.
     pub fn lock(&self, domain: &str) -> String {
-        self.below(&format!("locks/{domain}.lock"))
+        self.below(&format!("locks/{domain}{}", Self::LOCK))
     }
 
     /// The files that are saved atomically.

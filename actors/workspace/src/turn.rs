@@ -197,8 +197,8 @@ macro_rules! calls {
 calls! {
     /// `open(2)`.
     open(path: &str, mode: Open) -> Result<File, DiskError> = true Opened(m) m.disk().open(path, mode);
-    /// Writes all of `bytes` at the end, as one call; after an error a prefix may have been written.
-    append(file: File, bytes: &[u8]) -> Result<(), DiskError> = true Done(m) m.disk().append_all(file, bytes);
+    /// `write(2)` at the end; may be short: returns the bytes written, at least one unless `bytes` is empty.
+    append_some(file: File, bytes: &[u8]) -> Result<u64, DiskError> = true Length(m) m.disk().append(file, bytes).map(|count| count as u64);
     /// Reads up to `len` bytes at `offset`; fewer only where the file ends.
     read(file: File, offset: u64, len: usize) -> Result<Arc<[u8]>, DiskError> = true Bytes(m) m.disk().read_range(file, offset, len).map(Arc::from);
     /// Reads the whole file.
@@ -236,6 +236,20 @@ calls! {
 }
 
 impl Turn<'_> {
+    /// Writes all of `bytes` at the end, in as many calls as the system wants; after an error a prefix may have
+    /// been written.
+    pub fn append(&mut self, file: File, bytes: &[u8]) -> Step<Result<(), DiskError>> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.append_some(file, rest)? {
+                Ok(0) => return Ok(Err(DiskError::Io)),
+                Ok(count) => rest = rest.get(count as usize..).unwrap_or_default(),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// `close(2)`; it cannot fail, and nobody else sees it.
     pub fn close(&mut self, file: File) -> Step<()> {
         self.say(|machine| machine.disk().close(file))
