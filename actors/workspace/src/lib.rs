@@ -11,9 +11,11 @@
 //! | G1, G2, G3 | acknowledged events survive; event ids are unique, gapless, increasing; a repair removes only what was never acknowledged |
 //! | A1, A2, A3, A4 | a file is whole, old or new; an acknowledged save survives; versions never go back; failed saves leave nothing |
 
+pub mod atomic;
 pub mod lock;
 pub mod places;
 pub mod planted;
 pub mod prepare;
+pub mod sealed;
 pub mod telemetry;
 pub mod turn;

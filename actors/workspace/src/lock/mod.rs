@@ -167,10 +167,10 @@ fn acquire_path(turn: &mut Turn<'_>, locker: &Locker, path: &str) -> Step<Result
     obtain(turn, locker, path, deadline, name.matches('.').count().saturating_sub(1))
 }
 
-/// Gives a lock back.
+/// Gives a lock back, trying as long as the patience lasts.
 ///
 /// # Errors
-/// [`LockError::Disk`] when it may still be held: release it again, or end the process.
+/// The lock may still be held, and is seen as such until this process ends: it had better end.
 pub fn release(turn: &mut Turn<'_>, locker: &Locker, held: &Held) -> Step<Result<(), LockError>> {
     let path = &held.path;
     match turn.stat(path)? {
@@ -180,7 +180,18 @@ pub fn release(turn: &mut Turn<'_>, locker: &Locker, held: &Held) -> Step<Result
     }
     // Said before it is done: afterwards another may already have it.
     turn.mark(mark!("lock.left", lock = path.as_str(), token = locker.ticket.token.to_string()))?;
-    Ok(turn.unlink(path)?.map_err(|error| LockError::Disk { path: path.clone(), error }))
+    let deadline = turn.now()? + locker.limits.patience;
+    let mut pause = locker.limits.first;
+    loop {
+        match turn.unlink(path)? {
+            Ok(()) => return Ok(Ok(())),
+            Err(error) if turn.now()? >= deadline => {
+                return Ok(Err(LockError::Disk { path: path.clone(), error }));
+            }
+            Err(_) => turn.wait(pause)?,
+        }
+        pause = (pause * 2).min(locker.limits.longest);
+    }
 }
 
 /// What an attempt finds at a lock's name.
