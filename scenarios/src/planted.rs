@@ -29,5 +29,41 @@ pub fn defects() -> Vec<DefectInfo> {
             oracle: "custody",
             scenario: "scenarios/negative/p04_staging_clobber.toml",
         },
+        DefectInfo {
+            id: "P05",
+            title: "a lock is overridden after the wait without asking whether its holder lives",
+            oracle: "locks",
+            scenario: "scenarios/negative/p05_lock_break_live.toml",
+        },
+        DefectInfo {
+            id: "P06",
+            title: "any empty lock file is stale at once, and locks are created before they are filled",
+            oracle: "locks",
+            scenario: "scenarios/negative/p06_lock_zero_byte_young.toml",
+        },
+        DefectInfo {
+            id: "P07",
+            title: "a stale lock is unlinked without looking whether it still is the one that was judged",
+            oracle: "locks",
+            scenario: "scenarios/negative/p07_lock_steal_race.toml",
+        },
+        DefectInfo {
+            id: "P13",
+            title: "a temporary file is renamed into place without having been synced",
+            oracle: "files",
+            scenario: "scenarios/negative/p13_afw_no_file_fsync.toml",
+        },
+        DefectInfo {
+            id: "P14",
+            title: "the directory is never synced after the rename",
+            oracle: "files",
+            scenario: "scenarios/negative/p14_afw_no_dir_fsync.toml",
+        },
+        DefectInfo {
+            id: "P15",
+            title: "the fallback for directories that cannot be synced takes every error for that one",
+            oracle: "files",
+            scenario: "scenarios/negative/p15_afw_fallback_swallows.toml",
+        },
     ]
 }

@@ -118,12 +118,12 @@ pub fn save(turn: &mut Turn<'_>, locker: &Locker, name: &str, data: &Value) -> S
     }
 }
 
-/// Reads the file `name`; `None` where it was never saved. What is returned does not go back: a version that this
-/// process does not `know` to be safe is made so first.
+/// Reads the file `name`; `None` where it was never saved. What is returned does not go back: whoever saved it may have
+/// died before the name was safe, so it is made safe first.
 ///
 /// # Errors
 /// [`FileError::Damaged`], or what the disk says.
-pub fn load(turn: &mut Turn<'_>, locker: &Locker, name: &str, know: u64) -> Step<Result<Option<Loaded>, FileError>> {
+pub fn load(turn: &mut Turn<'_>, locker: &Locker, name: &str) -> Step<Result<Option<Loaded>, FileError>> {
     if !is_name(name) {
         return Ok(Err(FileError::Name));
     }
@@ -133,15 +133,13 @@ pub fn load(turn: &mut Turn<'_>, locker: &Locker, name: &str, know: u64) -> Step
         Ok(loaded) => loaded,
         Err(error) => return Ok(Err(error)),
     };
-    let version = loaded.as_ref().map_or(0, |loaded| loaded.version);
-    if version != know
-        && let Err(error) = turn.sync_dir(&locker.places.states())?
-        && !is_unsupported(error)
-    {
-        return Ok(Err(FileError::Disk { path: locker.places.states(), error }));
-    }
-    let digest = loaded.as_ref().map_or(0, |loaded| digest(&loaded.data));
-    turn.mark(mark!("file.read", file = path.as_str(), version = version, digest = digest))?;
+    let weak = match turn.sync_dir(&locker.places.states())? {
+        Ok(()) => false,
+        Err(error) if is_unsupported(error) => true,
+        Err(error) => return Ok(Err(FileError::Disk { path: locker.places.states(), error })),
+    };
+    let (version, digest) = loaded.as_ref().map_or((0, 0), |loaded| (loaded.version, digest(&loaded.data)));
+    turn.mark(mark!("file.read", file = path.as_str(), version = version, digest = digest, weak = weak))?;
     Ok(Ok(loaded))
 }
 

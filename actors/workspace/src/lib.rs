@@ -13,9 +13,16 @@
 
 pub mod atomic;
 pub mod lock;
+pub mod message;
 pub mod places;
 pub mod planted;
 pub mod prepare;
+pub mod program;
+pub mod roles;
 pub mod sealed;
 pub mod telemetry;
 pub mod turn;
+pub mod work;
+pub mod workload;
+
+pub use roles::roles;

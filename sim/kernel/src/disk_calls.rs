@@ -296,6 +296,9 @@ impl Storage for Scope<'_> {
         let begun = self.begin(Call::SyncDir, 0, path.as_bytes(), self.world.settings.disk.sync);
         let ino = self.disk().resolve(path)?;
         self.disk().directory(ino)?;
+        if !self.world.settings.disk.dir_sync {
+            return Err(DiskError::Invalid);
+        }
         self.sync_inode(begun, ino)
     }
 

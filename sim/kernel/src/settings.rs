@@ -53,6 +53,8 @@ pub struct DiskSettings {
     pub inodes: u64,
     /// What a power loss may leave of unsynced changes.
     pub profile: Profile,
+    /// Whether directories can be synced; elsewhere that is refused with `EINVAL`.
+    pub dir_sync: bool,
 }
 
 /// Which file system a disk behaves like when the power goes. Under all of them a sync makes durable what its
@@ -131,6 +133,7 @@ impl Default for Settings {
                 capacity: 1 << 40,
                 inodes: 1 << 20,
                 profile: Profile::PosixMin,
+                dir_sync: true,
             },
             zones: 1,
             pid_max: 4_096,

@@ -9,7 +9,7 @@
 //! | know what is judged of records | [`custody`], [`exactly_once`], [`convergence`] |
 //! | know what is judged of registers and transactions | [`linearizability`], [`causal`], [`sessions`], [`cycles`] |
 //! | know what is judged of logs and streams | [`agreement`], [`durability`], [`prefix`], [`fold`], [`watch`] |
-//! | know what is judged of locks and sizes | [`mutual_exclusion`], [`bounded_growth`] |
+//! | know what is judged of locks, files and sizes | [`mutual_exclusion`], [`locks`], [`files`], [`bounded_growth`] |
 //! | judge a run | [`Panel`], [`all`] |
 //! | judge a real cluster | [`log`] |
 //! | give a history to Jepsen's checkers | [`edn`] |
@@ -24,8 +24,10 @@ pub mod durability;
 pub mod edn;
 pub mod exactly_once;
 pub mod fact;
+pub mod files;
 pub mod fold;
 pub mod linearizability;
+pub mod locks;
 pub mod log;
 pub mod mutual_exclusion;
 pub mod operations;

@@ -8,8 +8,10 @@ use crate::custody::Custody;
 use crate::cycles::Cycles;
 use crate::durability::Durability;
 use crate::exactly_once::ExactlyOnce;
+use crate::files::Files;
 use crate::fold::Fold;
 use crate::linearizability::{Linearizability, LinearizationPoints};
+use crate::locks::Locks;
 use crate::mutual_exclusion::MutualExclusion;
 use crate::oracle::OracleKind;
 use crate::prefix::Prefix;
@@ -55,6 +57,8 @@ pub fn all() -> Vec<OracleKind> {
             "watchers get every change once, in the order of revisions, and are told the truth about progress"
         ),
         kind!(MutualExclusion, "a hard lock has one holder, and at the resource fencing tokens never decrease"),
+        kind!(Locks, "a lock has one holder; one that runs is never broken, one that died does not block"),
+        kind!(Files, "a saved file is whole, kept, never goes back, and leaves nothing else behind"),
         kind!(BoundedGrowth, "gauges stay within their limits, and at rest go back"),
         kind!(Convergence, "once healed, every client operation completes and every client is done"),
     ]

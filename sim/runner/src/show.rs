@@ -63,13 +63,14 @@ fn hardware_line(scenario: &Scenario, settings: &Settings) -> String {
         word.map_or("", |(word, _)| *word).to_owned()
     };
     type Show<'a> = &'a dyn Fn(&Settings) -> String;
-    let shown: [(&str, bool, Show<'_>); 12] = [
+    let shown: [(&str, bool, Show<'_>); 13] = [
         ("latency", true, &|s| show_span(s.network.latency)),
         ("local", true, &|s| show_span(s.network.local)),
         ("read", true, &|s| show_span(s.disk.read)),
         ("write", true, &|s| show_span(s.disk.write)),
         ("sync", true, &|s| show_span(s.disk.sync)),
         ("profile", true, &profile),
+        ("dir_sync", false, &|s| s.disk.dir_sync.to_string()),
         ("capacity", false, &|s| show_bytes(s.disk.capacity)),
         ("inodes", false, &|s| s.disk.inodes.to_string()),
         ("buffer", false, &|s| s.network.buffer.to_string()),

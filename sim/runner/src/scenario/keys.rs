@@ -165,6 +165,7 @@ pub const DISK: &[Key] = &[
         "The file system that it behaves like when the power goes; what is right under posix-min is right under all.",
         Form::Name(Vocabulary::Profile),
     ),
+    key("dir_sync", "Whether directories can be synced; false refuses it as some file systems do.", Form::Switch),
 ];
 
 /// `[swarm]`

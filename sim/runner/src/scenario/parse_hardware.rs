@@ -38,6 +38,7 @@ fn read_disk(section: &Section<'_>, hardware: &mut Hardware) {
     disk.write = section.span("write").unwrap_or(disk.write);
     disk.sync = section.span("sync").unwrap_or(disk.sync);
     disk.profile = section.word("profile", &Profile::ALL).unwrap_or(disk.profile);
+    disk.dir_sync = section.switch("dir_sync").unwrap_or(disk.dir_sync);
     hardware.capacity = section.sizes("capacity").unwrap_or(hardware.capacity);
     hardware.inodes = section.numbers("inodes").unwrap_or(hardware.inodes);
 }

@@ -96,6 +96,7 @@ fn machines(hardware: &Hardware) -> [(&'static str, Vec<(&'static str, String)>)
         ("capacity", quoted(&show_bounds(*capacity, show_bytes))),
         ("inodes", quoted(&show_bounds(*inodes, |number| number.to_string()))),
         ("profile", quoted(word(&Profile::ALL, disk.profile))),
+        ("dir_sync", disk.dir_sync.to_string()),
     ];
     [("[machines]", machines), ("[network]", network), ("[disk]", disk)]
 }

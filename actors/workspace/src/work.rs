@@ -1,0 +1,135 @@
+//! What a program does: each kind of operation, from its first call to its outcome.
+
+use crate::atomic::{self, Durability, FileError, Loaded, Saved};
+use crate::lock::{self, LockError, Locker};
+use crate::message::{Answer, Ask, Reply, Request};
+use crate::prepare::prepare;
+use crate::program::Config;
+use crate::turn::{Step, Turn};
+use contract::{Addr, DiskError, Duration, Open};
+use serde_json::Value;
+
+/// An operation.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Make the directories and a ticket.
+    Start,
+    /// Remove what nobody needs any more.
+    Sweep,
+    /// Do what somebody asked for.
+    Serve(Request),
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The program can work.
+    Started(Locker),
+    /// It cannot yet.
+    NotStarted(DiskError),
+    /// The sweep is over.
+    Swept,
+    /// This is the answer.
+    Answered(Answer),
+    /// The program holds a lock that it cannot give back, and has to end.
+    Stuck(String),
+}
+
+impl Work {
+    /// The requests that it serves.
+    pub fn calls(&self) -> Vec<u64> {
+        self.askers().into_iter().map(|(call, _)| call).collect()
+    }
+
+    /// Who waits for its answer.
+    pub fn askers(&self) -> Vec<(u64, Addr<Reply>)> {
+        match self {
+            Work::Start | Work::Sweep => Vec::new(),
+            Work::Serve(request) => vec![(request.call, request.reply_to)],
+        }
+    }
+}
+
+impl Outcome {
+    fn refused(error: &FileError) -> Outcome {
+        match error {
+            FileError::Stuck(error) => Outcome::Stuck(error.to_string()),
+            error => Outcome::Answered(Answer::Failed { why: error.to_string() }),
+        }
+    }
+}
+
+/// Runs an operation.
+pub fn run(turn: &mut Turn<'_>, config: &Config, locker: Option<&Locker>, work: &Work) -> Step<Outcome> {
+    let Some(locker) = locker else { return start(turn, config) };
+    match work {
+        Work::Start => start(turn, config),
+        Work::Sweep => {
+            // What is left now is found again by the next sweep.
+            let _ = lock::sweep::sweep(turn, locker)?;
+            Ok(Outcome::Swept)
+        }
+        Work::Serve(Request { ask, .. }) => match ask {
+            Ask::Save { name, text } => save(turn, locker, name, text),
+            Ask::Load { name } => load(turn, locker, name),
+            Ask::Hold { domain, time } => hold(turn, locker, domain, *time),
+            Ask::Litter { domain } => litter(turn, locker, domain),
+        },
+    }
+}
+
+fn start(turn: &mut Turn<'_>, config: &Config) -> Step<Outcome> {
+    if let Err(error) = prepare(turn, &config.places)? {
+        return Ok(Outcome::NotStarted(error));
+    }
+    Ok(match lock::locker(turn, &config.places, config.limits)? {
+        Ok(locker) => Outcome::Started(locker),
+        Err(error) => Outcome::NotStarted(error),
+    })
+}
+
+fn save(turn: &mut Turn<'_>, locker: &Locker, name: &str, text: &str) -> Step<Outcome> {
+    Ok(match atomic::save(turn, locker, name, &Value::from(text))? {
+        Ok(Saved { version, durability }) => {
+            Outcome::Answered(Answer::Saved { version, weak: durability == Durability::NameWeak })
+        }
+        Err(error) => Outcome::refused(&error),
+    })
+}
+
+fn load(turn: &mut Turn<'_>, locker: &Locker, name: &str) -> Step<Outcome> {
+    Ok(match atomic::load(turn, locker, name)? {
+        Ok(Some(Loaded { version, data })) => {
+            let text = data.as_str().unwrap_or_default().to_owned();
+            Outcome::Answered(Answer::Loaded { version, text })
+        }
+        Ok(None) => Outcome::Answered(Answer::Loaded { version: 0, text: String::new() }),
+        Err(error) => Outcome::refused(&error),
+    })
+}
+
+fn hold(turn: &mut Turn<'_>, locker: &Locker, domain: &str, time: Duration) -> Step<Outcome> {
+    let held = match lock::acquire(turn, locker, domain)? {
+        Ok(held) => held,
+        Err(error) => return Ok(Outcome::Answered(Answer::Failed { why: error.to_string() })),
+    };
+    turn.wait(time)?;
+    Ok(match lock::release(turn, locker, &held)? {
+        Ok(()) => Outcome::Answered(Answer::Done),
+        Err(error) => Outcome::Stuck(error.to_string()),
+    })
+}
+
+/// Done when the file is there, or another lock is in its place.
+fn litter(turn: &mut Turn<'_>, locker: &Locker, domain: &str) -> Step<Outcome> {
+    let path = locker.places.lock(domain);
+    let answer = match turn.open(&path, Open::CreateNew)? {
+        Ok(file) => {
+            turn.close(file)?;
+            Answer::Done
+        }
+        Err(DiskError::Exists) => Answer::Done,
+        Err(error) => Answer::Failed { why: LockError::Disk { path, error }.to_string() },
+    };
+    Ok(Outcome::Answered(answer))
+}
