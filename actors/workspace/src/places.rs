@@ -38,6 +38,11 @@ impl Places {
         self.below("events.jsonl")
     }
 
+    /// How far the ledger is durable, for those who share the page cache.
+    pub fn watermark(&self) -> String {
+        self.below("events.watermark")
+    }
+
     /// What happened to the workspace itself: recoveries, fallbacks. Never read by the protocols.
     pub fn telemetry(&self) -> String {
         self.below("telemetry.jsonl")

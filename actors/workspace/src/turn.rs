@@ -199,6 +199,8 @@ calls! {
     open(path: &str, mode: Open) -> Result<File, DiskError> = true Opened(m) m.disk().open(path, mode);
     /// `write(2)` at the end; may be short: returns the bytes written, at least one unless `bytes` is empty.
     append_some(file: File, bytes: &[u8]) -> Result<u64, DiskError> = true Length(m) m.disk().append(file, bytes).map(|count| count as u64);
+    /// `pwrite(2)`; may be short, as [`Turn::append_some`].
+    write_some(file: File, offset: u64, bytes: &[u8]) -> Result<u64, DiskError> = true Length(m) m.disk().write_at(file, offset, bytes).map(|count| count as u64);
     /// Reads up to `len` bytes at `offset`; fewer only where the file ends.
     read(file: File, offset: u64, len: usize) -> Result<Arc<[u8]>, DiskError> = true Bytes(m) m.disk().read_range(file, offset, len).map(Arc::from);
     /// Reads the whole file.
@@ -244,6 +246,20 @@ impl Turn<'_> {
             match self.append_some(file, rest)? {
                 Ok(0) => return Ok(Err(DiskError::Io)),
                 Ok(count) => rest = rest.get(count as usize..).unwrap_or_default(),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Writes all of `bytes` at `offset`, in as many calls as the system wants; after an error a prefix may have
+    /// been written.
+    pub fn write(&mut self, file: File, offset: u64, bytes: &[u8]) -> Step<Result<(), DiskError>> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.write_some(file, offset + done as u64, rest)? {
+                Ok(0) => return Ok(Err(DiskError::Io)),
+                Ok(count) => done += count as usize,
                 Err(error) => return Ok(Err(error)),
             }
         }
