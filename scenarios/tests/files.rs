@@ -119,6 +119,15 @@ impl<P: FileProtocol> FileProtocol for Without<P> {
         }
         self.protocol.recover(disk)
     }
+    fn tells_boots_apart(&self) -> bool {
+        self.protocol.tells_boots_apart()
+    }
+    fn restart(&self, boot: u64, disk: &mut Disk<'_>) -> Result<(P::State, P::Found), String> {
+        if self.in_recovery {
+            return self.protocol.restart(boot, &mut Disk::new(&mut Lies(disk, self.skip)));
+        }
+        self.protocol.restart(boot, disk)
+    }
     fn apply(&self, state: &mut P::State, op: &P::Op, disk: &mut Disk<'_>) -> Result<P::Ack, String> {
         if self.in_recovery {
             return self.protocol.apply(state, op, disk);

@@ -40,6 +40,20 @@ pub trait FileProtocol: Send + Sync {
     /// When it refuses to start. Crashes alone must never lead there, so that it counts as a failure.
     fn recover(&self, disk: &mut Disk<'_>) -> Result<(Self::State, Self::Found), String>;
 
+    /// Whether it matters to the protocol that the machine booted anew. If so, every restart goes through
+    /// [`FileProtocol::restart`], and a death and a power loss that leave the same files are told apart.
+    fn tells_boots_apart(&self) -> bool {
+        false
+    }
+
+    /// [`FileProtocol::recover`] of a process that knows how often its machine has lost its power before.
+    ///
+    /// # Errors
+    /// As [`FileProtocol::recover`].
+    fn restart(&self, _boot: u64, disk: &mut Disk<'_>) -> Result<(Self::State, Self::Found), String> {
+        self.recover(disk)
+    }
+
     /// Does one operation.
     ///
     /// # Errors

@@ -214,7 +214,8 @@ impl<'m> Reader<'m> {
         }
     }
 
-    fn ids(&self, name: &str) -> Result<Ids<'m>, Violation> {
+    /// A list of numbers.
+    pub fn ids(&self, name: &str) -> Result<Ids<'m>, Violation> {
         self.mark.get(name).and_then(Ids::of).ok_or_else(|| self.lacks(name, "list of numbers"))
     }
 

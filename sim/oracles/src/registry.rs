@@ -10,6 +10,7 @@ use crate::durability::Durability;
 use crate::exactly_once::ExactlyOnce;
 use crate::files::Files;
 use crate::fold::Fold;
+use crate::ledger::Ledger;
 use crate::linearizability::{Linearizability, LinearizationPoints};
 use crate::locks::Locks;
 use crate::mutual_exclusion::MutualExclusion;
@@ -59,6 +60,10 @@ pub fn all() -> Vec<OracleKind> {
         kind!(MutualExclusion, "a hard lock has one holder, and at the resource fencing tokens never decrease"),
         kind!(Locks, "a lock has one holder; one that runs is never broken, one that died does not block"),
         kind!(Files, "a saved file is whole, kept, never goes back, and leaves nothing else behind"),
+        kind!(
+            Ledger,
+            "in a shared ledger acknowledged events stay readable, numbers mean one event, repairs cut only the unacknowledged"
+        ),
         kind!(BoundedGrowth, "gauges stay within their limits, and at rest go back"),
         kind!(Convergence, "once healed, every client operation completes and every client is done"),
     ]

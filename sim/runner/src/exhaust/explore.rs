@@ -94,7 +94,7 @@ impl<'p, P: FileProtocol> Explorer<'p, P> {
     fn first_start(&mut self) -> Result<Node<P>, Box<Failure>> {
         let mut disk = TrialDisk::empty(self.options.profile);
         self.counts.sequences += 1;
-        let recovered = recover(self.protocol, &mut disk);
+        let recovered = recover(self.protocol, 0, &mut disk);
         let mut model = P::Model::default();
         for point in disk.take_points() {
             self.crash(&model, point.disk, format!("in the first start, after `{}`", point.call), &[])?;
@@ -160,7 +160,7 @@ impl<'p, P: FileProtocol> Explorer<'p, P> {
     fn crash(&mut self, model: &P::Model, disk: FileSystem, place: String, steps: &[String]) -> Checked {
         self.counts.points += 1;
         let mut all = Vec::new();
-        self.restarts.crash(&disk, &mut self.counts, &mut |left| all.push(left));
+        self.restarts.crash(&disk, 0, &mut self.counts, &mut |left| all.push(left));
         self.counts.states += all.len() as u64;
         let scene = Rc::new(Scene { steps: steps.to_vec(), disk, place });
         for left in all {

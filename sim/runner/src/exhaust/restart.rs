@@ -48,8 +48,10 @@ pub struct More<P: FileProtocol> {
 pub struct Left {
     /// What is left.
     pub disk: FileSystem,
-    /// Its digest.
+    /// Its digest, another one in each boot if those are told apart.
     pub digest: u128,
+    /// How often the power was lost so far; 0 where nobody asks.
+    pub boot: u64,
     /// What became of the unsynced changes when the power was lost; `None` if only the process died.
     pub fates: Option<Fates>,
 }
@@ -69,20 +71,18 @@ impl<'p, P: FileProtocol> Restarts<'p, P> {
         Restarts { protocol, options, first: BTreeMap::new(), second: BTreeMap::new() }
     }
 
-    /// The different states that a crash at `disk` may leave, the likeliest first.
-    pub fn crash(&self, disk: &FileSystem, counts: &mut Counts, each: &mut dyn FnMut(Left)) {
+    /// The different states that a crash at `disk` in that boot may leave, the likeliest first.
+    pub fn crash(&self, disk: &FileSystem, boot: u64, counts: &mut Counts, each: &mut dyn FnMut(Left)) {
         let mut seen = BTreeSet::new();
-        let died = disk.after_death();
-        let digest = died.digest();
-        seen.insert(digest);
-        each(Left { disk: died, digest, fates: None });
-        let mut visit = |fates: &Fates| {
-            let left = disk.after_power_loss(fates);
-            let digest = left.digest();
+        let mut leave = |disk: FileSystem, boot: u64, fates: Option<&Fates>| {
+            let digest = disk.digest() ^ u128::from(boot);
             if seen.insert(digest) {
-                each(Left { disk: left, digest, fates: Some(fates.clone()) });
+                each(Left { disk, digest, boot, fates: fates.cloned() });
             }
         };
+        leave(disk.after_death(), boot, None);
+        let next = if self.protocol.tells_boots_apart() { boot + 1 } else { 0 };
+        let mut visit = |fates: &Fates| leave(disk.after_power_loss(fates), next, Some(fates));
         counts.omitted += disk.every_power_loss(self.options.states_max, &mut visit);
     }
 
@@ -99,7 +99,7 @@ impl<'p, P: FileProtocol> Restarts<'p, P> {
 
     fn restart_anew(&mut self, left: &Left, counts: &mut Counts) -> Restart<P> {
         let mut disk = TrialDisk::after_crash(left.disk.clone());
-        let recovered = recover(self.protocol, &mut disk);
+        let recovered = recover(self.protocol, left.boot, &mut disk);
         let points = disk.take_points();
         let (state, found) = match recovered {
             Ok(recovered) => recovered,
@@ -107,23 +107,24 @@ impl<'p, P: FileProtocol> Restarts<'p, P> {
         };
         let mut inside = Nexts::default();
         for point in &points {
-            inside.crash(self, &point.disk, &format!("in the recovery, after `{}`", point.call), counts);
+            let place = format!("in the recovery, after `{}`", point.call);
+            inside.crash(self, (&point.disk, left.boot), &place, counts);
         }
-        let end = self.crashes(disk.now(), "after the recovery", counts);
+        let end = self.crashes((disk.now(), left.boot), "after the recovery", counts);
         let mut more = Vec::new();
         for op in self.protocol.operations(self.options.length) {
             let (mut disk, mut state) = (disk.clone(), state.clone());
             let ack = apply(self.protocol, &mut state, &op, &mut disk);
             let when = if ack.is_ok() { "after that was acknowledged" } else { "after the process ended" };
-            let ends = self.crashes(disk.now(), when, counts);
+            let ends = self.crashes((disk.now(), left.boot), when, counts);
             more.push(More { op, ack, ends });
         }
         Restart { outcome: Ok(found), inside: inside.list, end, more }
     }
 
-    fn crashes(&mut self, disk: &FileSystem, place: &str, counts: &mut Counts) -> Vec<Next<P>> {
+    fn crashes(&mut self, at: (&FileSystem, u64), place: &str, counts: &mut Counts) -> Vec<Next<P>> {
         let mut nexts = Nexts::default();
-        nexts.crash(self, disk, place, counts);
+        nexts.crash(self, at, place, counts);
         nexts.list
     }
 
@@ -135,7 +136,7 @@ impl<'p, P: FileProtocol> Restarts<'p, P> {
         let protocol = self.protocol;
         let known = self.second.entry(left.digest).or_insert_with(|| {
             let mut disk = TrialDisk::after_crash(left.disk.clone());
-            Rc::new(recover(protocol, &mut disk).map(|(_, found)| found))
+            Rc::new(recover(protocol, left.boot, &mut disk).map(|(_, found)| found))
         });
         Rc::clone(known)
     }
@@ -155,9 +156,16 @@ impl<P: FileProtocol> Default for Nexts<P> {
 }
 
 impl<P: FileProtocol> Nexts<P> {
-    fn crash(&mut self, restarts: &mut Restarts<'_, P>, disk: &FileSystem, place: &str, counts: &mut Counts) {
+    /// A crash of a disk in a boot.
+    fn crash(
+        &mut self,
+        restarts: &mut Restarts<'_, P>,
+        (disk, boot): (&FileSystem, u64),
+        place: &str,
+        counts: &mut Counts,
+    ) {
         let mut all = Vec::new();
-        restarts.crash(disk, counts, &mut |left| all.push(left));
+        restarts.crash(disk, boot, counts, &mut |left| all.push(left));
         for left in all {
             if !self.states.insert(left.digest) {
                 continue;
@@ -182,8 +190,12 @@ impl Crash {
 }
 
 /// Runs a recovery; a panic in it is its error.
-pub fn recover<P: FileProtocol>(protocol: &P, disk: &mut TrialDisk) -> Result<(P::State, P::Found), String> {
-    caught(|| protocol.recover(&mut Disk::new(disk)))
+pub fn recover<P: FileProtocol>(
+    protocol: &P,
+    boot: u64,
+    disk: &mut TrialDisk,
+) -> Result<(P::State, P::Found), String> {
+    caught(|| protocol.restart(boot, &mut Disk::new(disk)))
 }
 
 /// Runs an operation; a panic in it is its error.
