@@ -48,6 +48,36 @@ pub fn defects() -> Vec<DefectInfo> {
             scenario: "scenarios/negative/p07_lock_steal_race.toml",
         },
         DefectInfo {
+            id: "P08",
+            title: "an append writes straight after the fragment of another one",
+            oracle: "ledger",
+            scenario: "scenarios/negative/p08_ledger_tail_glue.toml",
+        },
+        DefectInfo {
+            id: "P09",
+            title: "an append is acknowledged before it is synced",
+            oracle: "ledger",
+            scenario: "scenarios/negative/p09_ledger_ack_before_fsync.toml",
+        },
+        DefectInfo {
+            id: "P10",
+            title: "the last event's number is read before the lock is taken",
+            oracle: "ledger",
+            scenario: "scenarios/negative/p10_ledger_id_outside_lock.toml",
+        },
+        DefectInfo {
+            id: "P11",
+            title: "a starting program cuts the ledger's tail without the lock",
+            oracle: "ledger",
+            scenario: "scenarios/negative/p11_ledger_repair_unlocked.toml",
+        },
+        DefectInfo {
+            id: "P12",
+            title: "a repair looks at the last line of a batch only",
+            oracle: "ledger",
+            scenario: "scenarios/negative/p12_ledger_last_line_only.toml",
+        },
+        DefectInfo {
             id: "P13",
             title: "a temporary file is renamed into place without having been synced",
             oracle: "files",

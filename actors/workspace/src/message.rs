@@ -2,8 +2,9 @@
 //!
 //! Each request names its asker's address; each reply names the call that it answers. A request that comes again while
 //! the first is under way is dropped; one that comes again later is done again, which is harmless: a save of the same
-//! content is another version of it.
+//! content is another version of it, and events that were appended again have the same keys.
 
+use crate::ledger::{Event, NewEvent};
 use contract::{Addr, Duration, message};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,16 @@ pub enum Ask {
         /// For how long.
         time: Duration,
     },
+    /// Append these events to the ledger, one after the other.
+    Append {
+        /// At least one.
+        events: Vec<NewEvent>,
+    },
+    /// Read the ledger.
+    Read {
+        /// From this event on; the answer may begin before it.
+        from: u64,
+    },
     /// Leave an empty lock file behind, as an older version does that dies between making and filling it.
     Litter {
         /// Which lock.
@@ -74,6 +85,20 @@ pub enum Answer {
         version: u64,
         /// Its content.
         text: String,
+    },
+    /// The events are in the ledger for good.
+    Appended {
+        /// The number of the first of them.
+        first: u64,
+    },
+    /// A part of the ledger.
+    Events {
+        /// In the order of their numbers.
+        events: Vec<Event>,
+        /// The number of the next event.
+        next: u64,
+        /// Whether that one can be read already.
+        more: bool,
     },
     /// The lock was held and given back, or its file littered.
     Done,

@@ -2,17 +2,20 @@
 //! disk a turn, so that the others come between any two.
 //!
 //! ```text
-//!   Starting --directories, ticket, sweep--> Idle --request--> Serving --answered--> Idle
-//!      | the disk refuses: again later         +--- time ---> Sweeping ------------> Idle
-//!                                     a lock that cannot be given back: halt
+//!   Starting --directories, ticket, ledger's end, sweep--> Idle --request--> Serving --answered--> Idle
+//!      | the disk refuses: again later                       +--- time ---> Sweeping ------------> Idle
+//!                                                   a lock that cannot be given back: halt
 //! ```
+//!
+//! Appends that wait together become one batch with one sync. While more of them wait than one batch takes, the ledger's
+//! lock is kept for a few batches.
 
 use crate::lock::{Limits, Locker};
 use crate::message::{Reply, Request};
 use crate::places::Places;
 use crate::planted::Planted;
 use crate::turn::{Journal, Over, Turn};
-use crate::work::{self, Outcome, Work};
+use crate::work::{self, Memory, Outcome, Work};
 use contract::{Actor, Context, Duration, Halt, ProcessId, inbox, mark};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,6 +29,12 @@ pub struct Config {
     pub limits: Limits,
     /// Requests that wait, at most; further ones are dropped and come again.
     pub queue_max: usize,
+    /// Events of one batch, at most, unless one request has more.
+    pub batch_events: usize,
+    /// Batches for which the ledger's lock is kept, at most.
+    pub batches_kept: usize,
+    /// About how many bytes of the ledger are read at a time.
+    pub read_bytes: usize,
     /// Time between two sweeps.
     pub sweep_every: Duration,
     /// Time before another attempt to start.
@@ -61,6 +70,9 @@ pub struct Program {
     work: Option<(Work, Journal)>,
     queue: VecDeque<Request>,
     sweep_due: bool,
+    ledger: Memory,
+    /// Batches since the ledger's lock was taken.
+    kept: usize,
 }
 
 impl Actor for Program {
@@ -70,8 +82,15 @@ impl Actor for Program {
 
     fn boot(config: &Arc<Config>, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
         assert!(config.queue_max > 0, "knobs have their least values");
-        let mut program =
-            Program { config: Arc::clone(config), locker: None, work: None, queue: VecDeque::new(), sweep_due: false };
+        let mut program = Program {
+            config: Arc::clone(config),
+            locker: None,
+            work: None,
+            queue: VecDeque::new(),
+            sweep_due: false,
+            ledger: Memory::default(),
+            kept: 0,
+        };
         program.begin(Work::Start, ctx);
         Ok(program)
     }
@@ -108,11 +127,24 @@ impl Program {
         if self.work.is_some() {
             return;
         }
-        if std::mem::take(&mut self.sweep_due) {
+        let batch = work::group(self.queue.iter(), self.config.batch_events);
+        assert!(self.ledger.held.is_none() || batch > 0, "a lock is kept for a batch that waits");
+        if self.ledger.held.is_none() && std::mem::take(&mut self.sweep_due) {
             self.begin(Work::Sweep, ctx);
+        } else if batch > 0 {
+            self.append(batch, ctx);
         } else if let Some(request) = self.queue.pop_front() {
             self.begin(Work::Serve(request), ctx);
         }
+    }
+
+    /// Appends what the next so many requests ask for.
+    fn append(&mut self, count: usize, ctx: &mut Context<'_, Self>) {
+        let requests = self.queue.drain(..count).collect();
+        self.kept = if self.ledger.held.is_some() { self.kept + 1 } else { 1 };
+        // Nobody but this program takes requests from the queue: the next batch is still there then.
+        let more = work::group(self.queue.iter(), self.config.batch_events) > 0;
+        self.begin(Work::Append(requests, more && self.kept < self.config.batches_kept), ctx);
     }
 
     fn begin(&mut self, work: Work, ctx: &mut Context<'_, Self>) {
@@ -125,7 +157,7 @@ impl Program {
     fn turn(&mut self, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let Some((work, mut journal)) = self.work.take() else { return Ok(()) };
         let mut turn = Turn::once(ctx, &mut journal, self.config.planted);
-        match work::run(&mut turn, &self.config, self.locker.as_ref(), &work) {
+        match work::run(&mut turn, &self.config, self.locker.as_ref(), &self.ledger, &work) {
             Err(Over { after }) => {
                 self.work = Some((work, journal));
                 ctx.set_timer(Timer::Turn, after);
@@ -140,6 +172,8 @@ impl Program {
             Outcome::Started(locker) => {
                 self.locker = Some(locker);
                 self.sweep_due = true;
+                self.begin(Work::Open, ctx);
+                return Ok(());
             }
             Outcome::NotStarted(error) => {
                 ctx.mark(mark!("program.not_started", why = error.to_string()));
@@ -148,6 +182,12 @@ impl Program {
                 return Ok(());
             }
             Outcome::Swept => ctx.set_timer(Timer::Sweep, self.config.sweep_every),
+            Outcome::Ledger(memory, answers) => {
+                self.ledger = memory;
+                for ((call, reply_to), answer) in work.askers().into_iter().zip(answers) {
+                    ctx.send(reply_to, Reply { call, answer });
+                }
+            }
             Outcome::Answered(answer) => {
                 for (call, reply_to) in work.askers() {
                     ctx.send(reply_to, Reply { call, answer: answer.clone() });

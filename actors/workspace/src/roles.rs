@@ -29,7 +29,7 @@ const WORKSPACE: Role = Role {
 
 const EDITOR: Role = Role {
     name: "editor",
-    about: "clients that have programs save and load files and hold locks, and read everything in the end",
+    about: "clients that have programs save files, append events and hold locks, and read everything in the end",
     kind: RoleKind::Workload,
     core: Core::All,
     knobs: &EDITOR_KNOBS,
@@ -38,24 +38,31 @@ const EDITOR: Role = Role {
     other_build: None,
 };
 
-const WORKSPACE_KNOBS: [Knob; 8] = [
+const WORKSPACE_KNOBS: [Knob; 11] = [
     Knob::count("programs", "programs that share the workspace", 3, 1, 8),
     Knob::millis("patience", "how long a program waits for a lock that a live one holds", 30_000, 50, 60_000),
     Knob::millis("backoff_first", "wait before a lock is tried again", 2, 1, 50),
     Knob::millis("backoff_longest", "longest wait between two attempts at a lock", 1_000, 50, 5_000),
     Knob::millis("empty_age", "how long a lock file must have been empty to be stale", 10_000, 500, 20_000),
     Knob::count("queue", "requests that wait at a program", 64, 1, 1_024),
+    Knob::count("batch_events", "events that are appended with one sync", 32, 1, 256),
+    Knob::count("batches_kept", "batches for which the ledger's lock is kept", 4, 1, 64),
+    Knob::bytes("read_bytes", "bytes of the ledger that are read at a time", 65_536, 1_024, 1_048_576),
     Knob::millis("sweep_every", "time between two sweeps of a program", 5_000, 200, 20_000),
     Knob::millis("start_again", "time before a program that could not start tries again", 200, 10, 1_000),
 ];
 
-const EDITOR_KNOBS: [Knob; 11] = [
+const EDITOR_KNOBS: [Knob; 15] = [
     Knob::rate("rate", "requests a second of each editor", 20, 1, 1_000),
     Knob::count("window", "requests of an editor without an answer, at most", 8, 1, 64),
     Knob::count("saves", "weight of saves among the requests", 4, 0, 100),
     Knob::count("loads", "weight of loads among the requests", 3, 0, 100),
     Knob::count("holds", "weight of locks that are held among the requests", 3, 0, 100),
     Knob::count("litters", "weight of empty lock files among the requests", 0, 0, 100),
+    Knob::count("appends", "weight of appends to the ledger among the requests", 0, 0, 100),
+    Knob::count("reads", "weight of readings of the ledger among the requests", 0, 0, 100),
+    Knob::count("events", "events of one append, at most", 4, 1, 64),
+    Knob::bytes("event_bytes", "longest payload of an event", 300, 1, 16_384),
     Knob::count("names", "different files, and different locks that are held", 2, 1, 16),
     Knob::bytes("text_bytes", "longest content of a file", 600, 1, 16_384),
     Knob::millis("hold", "longest time for which a lock is held", 200, 0, 60_000),
@@ -79,6 +86,9 @@ fn build_workspace(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
             empty: knobs.time("empty_age"),
         },
         queue_max: knobs.size("queue"),
+        batch_events: knobs.size("batch_events"),
+        batches_kept: knobs.size("batches_kept"),
+        read_bytes: knobs.size("read_bytes"),
         sweep_every: knobs.time("sweep_every"),
         start_again: knobs.time("start_again"),
         planted: Planted::among(site.defects)?,
@@ -105,8 +115,12 @@ fn build_editor(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
             loads: knobs.get("loads"),
             holds: knobs.get("holds"),
             litters: knobs.get("litters"),
+            appends: knobs.get("appends"),
+            reads: knobs.get("reads"),
         },
         names: knobs.get("names"),
+        events: knobs.get("events"),
+        event_bytes: knobs.size("event_bytes"),
         text_bytes: knobs.size("text_bytes"),
         hold: knobs.time("hold"),
         retry: Retry { first, longest, deadline: None },

@@ -17,10 +17,15 @@ pub fn seal(open_object: &str) -> Vec<u8> {
 
 /// Whether `line`, which ends with its newline, is as it was sealed.
 pub fn is_sound(line: &[u8]) -> bool {
-    let Some(at) = line.len().checked_sub(SEAL) else { return false };
-    let (object, seal) = line.split_at(at);
-    let Some(crc) = seal.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER)) else { return false };
-    crc == format!("{:08x}", crc32fast::hash(object)).as_bytes()
+    checksum(line).is_some()
+}
+
+/// The checksum of `line`, which ends with its newline, if it is as it was sealed.
+pub fn checksum(line: &[u8]) -> Option<u32> {
+    let (object, seal) = line.split_at_checked(line.len().checked_sub(SEAL)?)?;
+    let digits = seal.strip_prefix(BEFORE)?.strip_suffix(AFTER)?;
+    let crc = crc32fast::hash(object);
+    (digits == format!("{crc:08x}").as_bytes()).then_some(crc)
 }
 
 #[cfg(test)]

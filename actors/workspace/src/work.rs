@@ -1,5 +1,7 @@
 //! What a program does: each kind of operation, from its first call to its outcome.
 
+mod ledger;
+
 use crate::atomic::{self, Durability, FileError, Loaded, Saved};
 use crate::lock::{self, LockError, Locker};
 use crate::message::{Answer, Ask, Reply, Request};
@@ -7,7 +9,10 @@ use crate::prepare::prepare;
 use crate::program::Config;
 use crate::turn::{Step, Turn};
 use contract::{Addr, DiskError, Duration, Open};
+use ledger::wanted;
 use serde_json::Value;
+
+pub use ledger::Memory;
 
 /// An operation.
 #[derive(Clone, Debug)]
@@ -16,6 +21,10 @@ pub enum Work {
     Start,
     /// Remove what nobody needs any more.
     Sweep,
+    /// Mend the ledger's end.
+    Open,
+    /// Append what these ask for as one batch; the flag says whether the lock is kept for another one.
+    Append(Vec<Request>, bool),
     /// Do what somebody asked for.
     Serve(Request),
 }
@@ -29,6 +38,8 @@ pub enum Outcome {
     NotStarted(DiskError),
     /// The sweep is over.
     Swept,
+    /// What is known of the ledger now, and the answers to those who asked, in their order.
+    Ledger(Memory, Vec<Answer>),
     /// This is the answer.
     Answered(Answer),
     /// The program holds a lock that it cannot give back, and has to end.
@@ -44,7 +55,8 @@ impl Work {
     /// Who waits for its answer.
     pub fn askers(&self) -> Vec<(u64, Addr<Reply>)> {
         match self {
-            Work::Start | Work::Sweep => Vec::new(),
+            Work::Start | Work::Sweep | Work::Open => Vec::new(),
+            Work::Append(requests, _) => requests.iter().map(|request| (request.call, request.reply_to)).collect(),
             Work::Serve(request) => vec![(request.call, request.reply_to)],
         }
     }
@@ -59,8 +71,25 @@ impl Outcome {
     }
 }
 
-/// Runs an operation.
-pub fn run(turn: &mut Turn<'_>, config: &Config, locker: Option<&Locker>, work: &Work) -> Step<Outcome> {
+/// How many of the requests at the head of a queue make the next batch of at most `events` events, at least one: what
+/// does not ask for an append ends it.
+pub fn group<'r>(queue: impl Iterator<Item = &'r Request>, events: usize) -> usize {
+    let mut sum = 0;
+    let fits = queue.map(|request| wanted(request).len()).enumerate().take_while(|(nth, count)| {
+        sum += count;
+        *count > 0 && (*nth == 0 || sum <= events)
+    });
+    fits.count()
+}
+
+/// Runs an operation of a program that remembers this of the ledger.
+pub fn run(
+    turn: &mut Turn<'_>,
+    config: &Config,
+    locker: Option<&Locker>,
+    memory: &Memory,
+    work: &Work,
+) -> Step<Outcome> {
     let Some(locker) = locker else { return start(turn, config) };
     match work {
         Work::Start => start(turn, config),
@@ -69,7 +98,11 @@ pub fn run(turn: &mut Turn<'_>, config: &Config, locker: Option<&Locker>, work: 
             let _ = lock::sweep::sweep(turn, locker)?;
             Ok(Outcome::Swept)
         }
-        Work::Serve(Request { ask, .. }) => match ask {
+        Work::Open => ledger::open(turn, locker),
+        Work::Append(requests, keep) => ledger::append(turn, locker, memory, requests, *keep),
+        Work::Serve(request @ Request { ask, .. }) => match ask {
+            Ask::Append { .. } => ledger::append(turn, locker, memory, std::slice::from_ref(request), false),
+            Ask::Read { from } => ledger::read(turn, locker, memory, *from, config.read_bytes),
             Ask::Save { name, text } => save(turn, locker, name, text),
             Ask::Load { name } => load(turn, locker, name),
             Ask::Hold { domain, time } => hold(turn, locker, domain, *time),

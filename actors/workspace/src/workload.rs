@@ -1,9 +1,12 @@
-//! The editor: asks the programs of one workspace to save and load files and to hold locks, then reads every file.
+//! The editor: asks the programs of one workspace to save and load files, to append to and read the ledger and to hold
+//! locks, then reads every file and all of the ledger.
 //!
-//! It records a history of `save`, `load`, `hold` and `litter`. None is ever given up, so an operation without an end
+//! It records a history of `save`, `load`, `append`, `read`, `hold` and `litter`. None is ever given up, so an operation without an end
 //! means that the system has not converged. An editor keeps its progress in memory only: as a workload it is not to
-//! be killed. What it learns is judged by the marks that programs state ([`crate::atomic`], [`crate::lock`]).
+//! be killed. What it learns is judged by the marks that programs state ([`crate::atomic`], [`crate::ledger`],
+//! [`crate::lock`]).
 
+use crate::ledger::NewEvent;
 use crate::message::{Answer, Ask, Reply, Request};
 use contract::calls::{Calls, Retry};
 use contract::history::{Done, Op, Outcome};
@@ -28,6 +31,10 @@ pub struct Config {
     pub mix: Mix,
     /// Files, and locks that are only held.
     pub names: u64,
+    /// Events of one append, at most.
+    pub events: u64,
+    /// The longest payload of an event, in bytes.
+    pub event_bytes: usize,
     /// The longest content of a file, in bytes.
     pub text_bytes: usize,
     /// The longest time for which a lock is held.
@@ -47,6 +54,10 @@ pub struct Mix {
     pub holds: u64,
     /// Empty lock files.
     pub litters: u64,
+    /// Appends to the ledger.
+    pub appends: u64,
+    /// Readings of the ledger.
+    pub reads: u64,
 }
 
 inbox! {
@@ -141,15 +152,18 @@ impl Editor {
         for name in 0..self.config.names {
             self.ask(Ask::Load { name: file(name) }, ctx);
         }
+        if self.config.mix.appends + self.config.mix.reads > 0 {
+            self.ask(Ask::Read { from: 1 }, ctx);
+        }
         if self.asking.is_empty() {
             self.pause(ctx);
         }
     }
 
     fn draw(&self, ctx: &mut Context<'_, Self>) -> Ask {
-        let Mix { saves, loads, holds, litters } = self.config.mix;
+        let Mix { saves, loads, holds, litters, appends, reads } = self.config.mix;
         let name = ctx.random_below(self.config.names);
-        let kind = ctx.random_below((saves + loads + holds + litters).max(1));
+        let kind = ctx.random_below((saves + loads + holds + appends + reads + litters).max(1));
         if kind < saves {
             let len = 1 + ctx.random_below(self.config.text_bytes as u64) as usize;
             Ask::Save { name: file(name), text: text(ctx.random(), len) }
@@ -158,22 +172,39 @@ impl Editor {
         } else if kind < saves + loads + holds {
             let time = ctx.random_between(Duration::ZERO, self.config.hold);
             Ask::Hold { domain: format!("domain-{name}"), time }
+        } else if kind < saves + loads + holds + appends {
+            Ask::Append { events: self.draw_events(ctx) }
+        } else if kind < saves + loads + holds + appends + reads {
+            // Within a ledger to which about everybody appended as much, or behind its end.
+            Ask::Read { from: 1 + ctx.random_below(u64::from(self.issued) * 4 + 1) }
         } else {
             Ask::Litter { domain: format!("domain-{name}") }
         }
+    }
+
+    fn draw_events(&self, ctx: &mut Context<'_, Self>) -> Vec<NewEvent> {
+        let count = 1 + ctx.random_below(self.config.events);
+        let event = |nth: u64| {
+            let len = ctx.random_below(self.config.event_bytes as u64) as usize;
+            let key = format!("{}-{}-{nth}", self.config.index, self.issued);
+            NewEvent { domain: "edit".to_owned(), key, payload: format!("\"{}\"", text(ctx.random(), len)) }
+        };
+        (0..count).map(event).collect()
     }
 
     fn ask(&mut self, ask: Ask, ctx: &mut Context<'_, Self>) {
         let call = (u64::from(self.config.index) << 32) | u64::from(self.issued);
         self.issued += 1;
         let (action, about) = match &ask {
-            Ask::Save { name, .. } => ("save", name),
-            Ask::Load { name } => ("load", name),
-            Ask::Hold { domain, .. } => ("hold", domain),
-            Ask::Litter { domain } => ("litter", domain),
+            Ask::Save { name, .. } => ("save", Value::from(name.as_str())),
+            Ask::Load { name } => ("load", Value::from(name.as_str())),
+            Ask::Hold { domain, .. } => ("hold", Value::from(domain.as_str())),
+            Ask::Append { events } => ("append", Value::from(events.len())),
+            Ask::Read { from } => ("read", Value::from(*from)),
+            Ask::Litter { domain } => ("litter", Value::from(domain.as_str())),
         };
         self.began.insert(call, ctx.now());
-        ctx.invoke(Op { id: call, action, input: Value::from(about.as_str()) });
+        ctx.invoke(Op { id: call, action, input: about });
         let to = self.config.programs[ctx.random_below(self.config.programs.len() as u64) as usize];
         let request = Request { call, reply_to: ctx.addr(), ask };
         self.asking.begin(call, to, request, ctx);
@@ -185,9 +216,14 @@ impl Editor {
             // The call goes on asking.
             Answer::Failed { .. } => return,
             Answer::Saved { version, .. } | Answer::Loaded { version, .. } => version,
+            Answer::Appended { first } => first,
+            Answer::Events { next, .. } => next,
             Answer::Done => 0,
         };
         let Some(call) = self.asking.finish(reply.call) else { return };
+        if let (true, Answer::Events { next, more: true, .. }) = (self.ending, &reply.answer) {
+            self.ask(Ask::Read { from: *next }, ctx);
+        }
         let since = self.began.remove(&reply.call).unwrap_or_default();
         self.learn(&call.message.ask, output, since, ctx);
         ctx.complete(Done { id: reply.call, outcome: Outcome::Ok, output: Value::from(output) });
@@ -208,7 +244,7 @@ impl Editor {
         match ask {
             Ask::Save { name, .. } => ctx.mark(of(mark!("session.wrote"), name)),
             Ask::Load { name } => ctx.mark(of(mark!("session.read"), name)),
-            Ask::Hold { .. } | Ask::Litter { .. } => {}
+            Ask::Append { .. } | Ask::Read { .. } | Ask::Hold { .. } | Ask::Litter { .. } => {}
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::lock::Held;
 use crate::places::Places;
 use crate::planted::Defect;
 use crate::turn::{Step, Turn};
+use contract::mark;
 use std::fmt;
 
 /// Events that are settled.
@@ -59,8 +60,12 @@ pub fn append(
         Ok((bytes, sums)) => settle(turn, places, Tail { last, ..tail }, &bytes, sums)?,
         Err(unfit) => Err(AppendError { unknown: false, error: LedgerError::Unfit(unfit) }),
     };
-    if appended.is_err() {
-        forget(turn, tail)?;
+    match &appended {
+        Ok(Appended { first, sums, .. }) => {
+            let digests: Vec<u32> = sums.clone();
+            turn.mark(mark!("ledger.acked", ledger = places.ledger(), first = *first, digests = digests))?;
+        }
+        Err(_) => forget(turn, tail)?,
     }
     Ok(appended)
 }

@@ -50,8 +50,8 @@ pub fn read(bytes: &[u8], from: usize) -> Option<Batch> {
     let mut events: Vec<Event> = Vec::new();
     let mut end = from;
     loop {
-        let length = bytes.get(end..)?.iter().position(|byte| *byte == b'\n')?;
-        let event = line::read(&bytes[end..end + length])?;
+        let next = next_line(bytes, end)?;
+        let event = line::read(&bytes[end..next])?;
         let expected = match events.first() {
             None => (event.id, 1, event.batch.1),
             Some(first) => (first.id + events.len() as u64, events.len() as u32 + 1, first.batch.1),
@@ -59,7 +59,7 @@ pub fn read(bytes: &[u8], from: usize) -> Option<Batch> {
         if (event.id, event.batch.0, event.batch.1) != expected {
             return None;
         }
-        end += length + 1;
+        end = next;
         let complete = event.batch.0 == event.batch.1;
         events.push(event);
         if complete {
@@ -115,7 +115,7 @@ pub fn end(bytes: &[u8], before: Option<u64>) -> Seen {
 pub fn end_by_last_line(bytes: &[u8]) -> Option<End> {
     let (mut at, mut last) = (0, None);
     while let Some(next) = next_line(bytes, at) {
-        if let Some(event) = line::read(&bytes[at..next - 1]) {
+        if let Some(event) = line::read(&bytes[at..next]) {
             last = Some(End { end: next, last: event.id });
         }
         at = next;

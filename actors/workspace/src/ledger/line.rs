@@ -4,9 +4,10 @@
 //! {"eventId":142,"domain":"tx","at":1700000000000,"key":"c-7","payload":{"sum":3},"batch":[1,2],"crc":"1d0f6a2e"}
 //! ```
 //!
-//! The checksum is CRC-32 as zlib has it, so that a script of another language can write and check lines. It covers
-//! bytes, not values: how a writer spells its JSON is its own affair, but the seal ends the line.
+//! The checksum covers bytes, not values: how a writer spells its JSON is its own affair, but the [seal](crate::sealed)
+//! ends the line.
 
+use crate::sealed;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -18,11 +19,6 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 pub const BATCH_EVENTS_MAX: usize = 4_096;
 /// Bytes of one batch, at most: what lies behind the last complete batch is never longer.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
-
-/// Between the content and its checksum.
-const SEAL: &[u8] = b",\"crc\":\"";
-/// The seal with eight digits, a quote and a brace.
-const SEAL_BYTES: usize = SEAL.len() + 10;
 
 /// What somebody wants in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,21 +95,21 @@ pub fn write(event: &NewEvent, id: u64, at: i64, batch: (u32, u32), into: &mut V
     let payload: &RawValue = serde_json::from_str(&payload).map_err(|_| Unfit::Payload)?;
     let (domain, key) = (Cow::Borrowed(&*event.domain), Cow::Borrowed(&*event.key));
     let fields = Fields { event_id: id, domain, at, key, payload, batch };
-    let mut line = serde_json::to_vec(&fields).map_err(|_| Unfit::Payload)?;
-    let crc = seal(&mut line);
+    let object = serde_json::to_string(&fields).map_err(|_| Unfit::Payload)?;
+    let line = sealed::seal(object.strip_suffix('}').ok_or(Unfit::Payload)?);
     if line.len() > LINE_BYTES_MAX {
         return Err(Unfit::Line);
     }
-    into.append(&mut line);
-    Ok(crc)
+    into.extend_from_slice(&line);
+    sealed::checksum(&line).ok_or(Unfit::Line)
 }
 
-/// Reads a line without its newline; `None` for anything but a whole line that was sealed as it is.
+/// Reads a line with its newline; `None` for anything but a whole line that was sealed as it is.
 pub fn read(line: &[u8]) -> Option<Event> {
-    if line.len() >= LINE_BYTES_MAX {
+    if line.len() > LINE_BYTES_MAX {
         return None;
     }
-    let crc = unseal(line)?;
+    let crc = sealed::checksum(line)?;
     let Fields { event_id, domain, at, key, payload, batch } = serde_json::from_slice(line).ok()?;
     let (place, count) = batch;
     let placed = place >= 1 && place <= count && count as usize <= BATCH_EVENTS_MAX && event_id >= u64::from(place);
@@ -126,24 +122,6 @@ pub fn read(line: &[u8]) -> Option<Event> {
         batch,
         crc,
     })
-}
-
-/// Turns a JSON object into a sealed line with its newline; returns the checksum.
-pub fn seal(object: &mut Vec<u8>) -> u32 {
-    let brace = object.pop();
-    assert_eq!(brace, Some(b'}'), "an object is sealed");
-    let crc = crc32fast::hash(object);
-    object.extend_from_slice(SEAL);
-    object.extend_from_slice(format!("{crc:08x}\"}}\n").as_bytes());
-    crc
-}
-
-/// The checksum of a sealed line without its newline, if it is right.
-pub fn unseal(line: &[u8]) -> Option<u32> {
-    let (content, seal) = line.split_at_checked(line.len().checked_sub(SEAL_BYTES)?)?;
-    let digits = seal.strip_prefix(SEAL)?.strip_suffix(b"\"}")?;
-    let crc = crc32fast::hash(content);
-    (digits == format!("{crc:08x}").as_bytes()).then_some(crc)
 }
 
 /// JSON without the blanks between its tokens, and so without newlines; `None` if it is no JSON.
@@ -191,7 +169,7 @@ mod tests {
     fn what_is_written_reads_back() {
         for payload in ["{\"sum\":3}", "null", "\"a\\\"b\\\\\"", "1e999", "[1,\"two\",{\"x\":null}]", "\"\\u00e9 é\""] {
             let bytes = line(payload);
-            let event = read(bytes.strip_suffix(b"\n").unwrap()).unwrap();
+            let event = read(&bytes).unwrap();
             assert_eq!((event.id, &*event.payload, event.batch), (142, payload, (1, 2)));
         }
     }
@@ -206,12 +184,11 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_seen() {
         let bytes = line("{\"sum\":3}");
-        let whole = bytes.strip_suffix(b"\n").unwrap();
-        for cut in 0..whole.len() {
-            assert_eq!(read(&whole[..cut]), None, "the first {cut} bytes");
+        for cut in 0..bytes.len() {
+            assert_eq!(read(&bytes[..cut]), None, "the first {cut} bytes");
         }
-        for bit in 0..whole.len() * 8 {
-            let mut flipped = whole.to_vec();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(read(&flipped), None, "bit {bit}");
         }
@@ -222,7 +199,6 @@ mod tests {
         for batch in [(0, 1), (2, 1), (1, BATCH_EVENTS_MAX as u32 + 1)] {
             let mut bytes = Vec::new();
             write(&new("1"), 9, 0, batch, &mut bytes).unwrap();
-            bytes.pop();
             assert_eq!(read(&bytes), None, "{batch:?}");
         }
     }

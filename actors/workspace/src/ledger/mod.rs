@@ -35,7 +35,8 @@ pub use line::{Event, NewEvent, Unfit};
 pub use read::{Cursor, Page, Verified, read, verify};
 pub use settle::{Tail, catch_up, forget, replaced};
 
-use contract::DiskError;
+use crate::turn::{Step, Turn};
+use contract::{DiskError, mark};
 use std::fmt;
 
 /// The domain of the lock under which the ledger is changed.
@@ -90,6 +91,14 @@ macro_rules! attempt {
     };
 }
 use attempt;
+
+/// Damage is a fact whoever finds it.
+fn tell_damage(turn: &mut Turn<'_>, error: &LedgerError) -> Step<()> {
+    match error {
+        LedgerError::Damaged { path, at } => turn.mark(mark!("ledger.damaged", ledger = path.as_str(), at = *at)),
+        _ => Ok(()),
+    }
+}
 
 /// Says which file a disk error is about.
 fn on(path: &str) -> impl Fn(DiskError) -> LedgerError + '_ {

@@ -6,11 +6,11 @@
 use super::batch::{self, Seen};
 use super::line::BATCH_BYTES_MAX;
 use super::watermark::{self, Watermarks};
-use super::{Event, LedgerError, attempt, on};
+use super::{Event, LedgerError, attempt, on, tell_damage};
 use crate::places::Places;
 use crate::turn::{Step, Turn};
 use contract::disk::Stat;
-use contract::{DiskError, File, Open};
+use contract::{DiskError, File, Open, mark};
 
 /// Where a reader goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,20 @@ const ATTEMPTS: usize = 8;
 /// # Errors
 /// [`LedgerError::Damaged`] where settled bytes are not as they were written; a tail in the making is none.
 pub fn read(turn: &mut Turn<'_>, places: &Places, cursor: Cursor, bytes: usize) -> Step<Result<Page, LedgerError>> {
+    turn.mark(mark!("ledger.reading", ledger = places.ledger()))?;
+    let read = attempts(turn, places, cursor, bytes)?;
+    match &read {
+        Ok(Page { events, more, .. }) => {
+            let digests: Vec<u32> = events.iter().map(|event| event.crc).collect();
+            let from = cursor.next;
+            turn.mark(mark!("ledger.read", ledger = places.ledger(), from = from, digests = digests, more = *more))?;
+        }
+        Err(error) => tell_damage(turn, error)?,
+    }
+    Ok(read)
+}
+
+fn attempts(turn: &mut Turn<'_>, places: &Places, cursor: Cursor, bytes: usize) -> Step<Result<Page, LedgerError>> {
     let path = places.ledger();
     for _ in 0..ATTEMPTS {
         let before = match turn.stat(&path)? {
@@ -111,7 +125,7 @@ fn page(
         return Ok(Err(LedgerError::Replaced { path }));
     }
     let limit = mark.map_or(before.len, |(_, mark)| mark.end);
-    let Some(left) = limit.checked_sub(cursor.offset).filter(|_| limit <= before.len || mark.is_some()) else {
+    let Some(left) = limit.checked_sub(cursor.offset) else {
         return Ok(Err(LedgerError::Damaged { path, at: limit }));
     };
     let cursor = Cursor { inode: Some(before.inode), ..cursor };

@@ -3,7 +3,7 @@
 use super::batch::{self, End, Seen};
 use super::line::BATCH_BYTES_MAX;
 use super::watermark::{self, Watermark, Watermarks};
-use super::{LedgerError, attempt, on};
+use super::{LedgerError, attempt, on, tell_damage};
 use crate::places::Places;
 use crate::planted::Defect;
 use crate::prepare::is_unsupported;
@@ -67,7 +67,8 @@ pub fn catch_up(turn: &mut Turn<'_>, places: &Places, known: Option<Tail>) -> St
         }
     };
     let tail = look(turn, places, file, marks)?;
-    if tail.is_err() {
+    if let Err(error) = &tail {
+        tell_damage(turn, error)?;
         turn.close(file)?;
         turn.close(marks)?;
     }

@@ -6,22 +6,22 @@
 //! watermark itself is never synced. It is meant for those who share the page cache with its writer; after a boot
 //! everything that is on the disk is durable, and a watermark of an earlier boot only warns of damage.
 //!
-//! The file has two slots of [`SLOT`] bytes, each a sealed line padded with blanks. A writer fills the slot that does
+//! The file has two slots of [`SLOT`] bytes, each a [sealed](crate::sealed) line and a line of blanks. A writer fills the slot that does
 //! not hold the newest watermark, so that a write that was cut short spoils none that counts.
 
-use super::line::{seal, unseal};
+use crate::sealed;
 use crate::turn::{Step, Turn};
 use contract::{DiskError, File};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Bytes of a slot.
 pub const SLOT: usize = 256;
 
 /// Up to where a ledger is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Watermark {
     /// The boot in which it was written, and in which it counts.
-    #[serde(with = "hex")]
+    #[serde(deserialize_with = "hex::deserialize")]
     pub boot: u64,
     /// Which file the ledger was.
     pub inode: u64,
@@ -39,9 +39,9 @@ impl Watermarks {
     /// Reads the slots; what was not written whole is none.
     pub fn parse(bytes: &[u8]) -> Watermarks {
         let slot = |nth: usize| {
-            let slot = bytes.get(nth * SLOT..).map(|rest| &rest[..rest.len().min(SLOT)])?;
-            let line = slot.trim_ascii_end();
-            unseal(line)?;
+            let slot = bytes.get(nth * SLOT..)?;
+            let line = &slot[..=slot.iter().take(SLOT).position(|byte| *byte == b'\n')?];
+            sealed::checksum(line)?;
             serde_json::from_slice(line).ok()
         };
         Watermarks([slot(0), slot(1)])
@@ -71,9 +71,9 @@ pub fn write(turn: &mut Turn<'_>, file: File, slot: usize, mark: Watermark) -> S
 
 /// The bytes of a slot.
 fn line(mark: Watermark) -> Vec<u8> {
-    let mut line = serde_json::to_vec(&mark).expect("numbers and a text always have a JSON form");
-    seal(&mut line);
-    line.pop();
+    let Watermark { boot, inode, end, last } = mark;
+    let object = format!("{{\"boot\":\"{boot:016x}\",\"inode\":{inode},\"end\":{end},\"last\":{last}");
+    let mut line = sealed::seal(&object);
     line.resize(SLOT - 1, b' ');
     line.push(b'\n');
     line
@@ -81,11 +81,7 @@ fn line(mark: Watermark) -> Vec<u8> {
 
 /// A boot as sixteen hexadecimal digits: readers in other languages keep 53 bits of a number.
 mod hex {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(boot: &u64, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&format!("{boot:016x}"))
-    }
+    use serde::{Deserialize, Deserializer, de::Error};
 
     pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<u64, D::Error> {
         let text = <&str>::deserialize(from)?;
@@ -104,7 +100,7 @@ mod tests {
         let text = String::from_utf8(line(MARK)).unwrap();
         let expected = "{\"boot\":\"000000000000b007\",\"inode\":7,\"end\":420,\"last\":3,\"crc\":\"";
         assert!(text.starts_with(expected), "{text}");
-        assert_eq!((text.len(), text.lines().count()), (SLOT, 1));
+        assert_eq!((text.len(), text.lines().count()), (SLOT, 2));
         let widest = Watermark { boot: u64::MAX, inode: u64::MAX, end: u64::MAX, last: u64::MAX };
         assert_eq!(Watermarks::parse(&line(widest)).newest(u64::MAX, u64::MAX), Some((0, widest)));
     }
