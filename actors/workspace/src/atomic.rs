@@ -128,7 +128,8 @@ pub fn load(turn: &mut Turn<'_>, locker: &Locker, name: &str) -> Step<Result<Opt
         return Ok(Err(FileError::Name));
     }
     let path = locker.places.state(name);
-    turn.mark(mark!("file.reading", file = path.as_str()))?;
+    let boot = turn.identity()?.boot;
+    turn.mark(mark!("file.reading", file = path.as_str(), boot = boot))?;
     let loaded = match current(turn, &path)? {
         Ok(loaded) => loaded,
         Err(error) => return Ok(Err(error)),
@@ -197,7 +198,8 @@ fn save_next(turn: &mut Turn<'_>, locker: &Locker, name: &str, data: &Value) -> 
     let line = sealed::seal(&format!("{{\"version\":{version},\"data\":{data}"));
     let mut written = write(turn, &temporary, &line)?;
     if written.is_ok() {
-        turn.mark(mark!("file.writing", file = path.as_str(), version = version, digest = digest))?;
+        let boot = turn.identity()?.boot;
+        turn.mark(mark!("file.writing", file = path.as_str(), version = version, digest = digest, boot = boot))?;
         written = turn.rename(&temporary, &path)?;
     }
     if let Err(error) = written {

@@ -2,9 +2,9 @@
 //!
 //! | mark | stated by | when |
 //! |---|---|---|
-//! | `file.writing {file, version, digest}` | a writer | this version may become visible from now on |
+//! | `file.writing {file, version, digest, boot}` | a writer | this version may become visible from now on |
 //! | `file.saved {file, version, digest, weak}` | a writer | the save is about to be acknowledged; `weak`: its name may be lost with the power |
-//! | `file.reading {file}` | a reader | it begins to read the file |
+//! | `file.reading {file, boot}` | a reader | it begins to read the file |
 //! | `file.read {file, version, digest, weak}` | a reader | this is what it is about to tell; version 0 for no file |
 //! | `file.damaged {file}` | anyone | the file holds something that is no version of it |
 //! | `file.residue {workspace, count}` | a sweeper | so many files of nobody are left after its sweep |
@@ -15,9 +15,9 @@
 //!   ended before it began.
 //! - **A4** In the end the last sweep, after the last process that ended, has left nothing.
 //!
-//! What is weak holds until a process that dealt with the file ends with `reason=power`. A read's own reader judges
-//! by what was known when it began, so that a slow read may show what was true then. Each fact costs the logarithm of
-//! the number of versions of its file; an exit costs the number of files.
+//! What is weak holds until the machine has another `boot`: then it has lost its power. A read is judged by what was
+//! known when it began, so that a slow one may show what was true then. Each fact costs the logarithm of the number of
+//! versions of its file; an exit costs the number of workspaces.
 
 use crate::fact::Reader;
 use crate::oracle::{Oracle, Violation};
@@ -46,8 +46,8 @@ struct File {
     now: Floors,
     /// What held when each reader began.
     began: BTreeMap<ProcessId, Floors>,
-    /// Who dealt with it.
-    known_by: BTreeSet<ProcessId>,
+    /// The boot of its machine.
+    boot: u64,
 }
 
 /// The highest versions, and the events that showed them.
@@ -78,21 +78,12 @@ impl Files {
         Self::default()
     }
 
-    fn file(&mut self, name: &str, seen: &Observed) -> &mut File {
-        let file = self.files.entry(name.to_owned()).or_default();
-        file.known_by.insert(seen.process);
-        file
+    fn file(&mut self, name: &str) -> &mut File {
+        self.files.entry(name.to_owned()).or_default()
     }
 
-    /// Incarnations of the process ended; with the power went what was weak.
-    fn ended(&mut self, process: ProcessId, power: bool) {
-        for file in self.files.values_mut().filter(|file| file.known_by.contains(&process)) {
-            file.began.remove(&process);
-            if power {
-                file.now = file.strong;
-                file.acked.split_off(&(file.strong.acked.0 + 1));
-            }
-        }
+    /// An incarnation of the process ended: what it was about to do nobody has cleared up yet.
+    fn ended(&mut self, process: ProcessId) {
         for residue in self.residue.values_mut().filter(|residue| residue.sweepers.contains(&process)) {
             residue.outdated = true;
         }
@@ -106,6 +97,15 @@ impl Files {
 }
 
 impl File {
+    /// Somebody deals with the file in this boot of its machine: what was weak before another one is gone.
+    fn in_boot(&mut self, boot: u64) {
+        if std::mem::replace(&mut self.boot, boot) != boot {
+            self.now = self.strong;
+            self.began.clear();
+            drop(self.acked.split_off(&(self.strong.acked.0 + 1)));
+        }
+    }
+
     fn writing(&mut self, name: &str, version: u64, digest: u64, seen: &Observed) -> Result<(), Violation> {
         self.written.insert((version, digest));
         let (acked, event) = self.now.acked;
@@ -173,22 +173,25 @@ impl Oracle for Files {
         match &*seen.mark.kind {
             "file.writing" => {
                 let (name, version, digest) = content()?;
-                self.file(name, seen).writing(name, version, digest, seen)
+                let file = self.file(name);
+                file.in_boot(reader.number("boot")?);
+                file.writing(name, version, digest, seen)
             }
             "file.saved" => {
                 self.judged += 1;
                 let (name, version, digest) = content()?;
-                self.file(name, seen).saved(name, version, digest, reader.flag("weak")?, seen)
+                self.file(name).saved(name, version, digest, reader.flag("weak")?, seen)
             }
             "file.reading" => {
-                let file = self.file(reader.text("file")?, seen);
+                let file = self.file(reader.text("file")?);
+                file.in_boot(reader.number("boot")?);
                 file.began.insert(seen.process, file.now);
                 Ok(())
             }
             "file.read" => {
                 self.judged += 1;
                 let (name, version, digest) = content()?;
-                self.file(name, seen).read(name, version, digest, reader.flag("weak")?, seen)
+                self.file(name).read(name, version, digest, reader.flag("weak")?, seen)
             }
             "file.damaged" => Err(broken("A1", "file holds no version of it")
                 .of_loss()
@@ -202,7 +205,7 @@ impl Oracle for Files {
                 Ok(())
             }
             "system.exit" => {
-                self.ended(seen.process, seen.mark.text("reason") == Some("power"));
+                self.ended(seen.process);
                 Ok(())
             }
             _ => Ok(()),

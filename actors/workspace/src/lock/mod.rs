@@ -23,7 +23,7 @@ pub mod token;
 use crate::places::Places;
 use crate::planted::Defect;
 use crate::turn::{Step, Turn};
-use contract::{DiskError, Duration, Open, Time, mark};
+use contract::{DiskError, Duration, Mark, Open, Time, mark};
 use std::fmt;
 use takeover::Judged;
 use ticket::{Content, Ticket};
@@ -87,11 +87,6 @@ pub enum LockError {
         /// Who.
         holder: Token,
     },
-    /// An empty lock file, which may still be filled; ask again.
-    Unfinished {
-        /// The lock's file.
-        path: String,
-    },
     /// The lock file holds something that no version wrote. Nobody breaks it: someone has to look.
     Unreadable {
         /// The lock's file.
@@ -121,9 +116,6 @@ impl fmt::Display for LockError {
         match self {
             LockError::Contention { path, holder } => {
                 write!(f, "LOCK_CONTENTION: {path} is held by process {}, which runs", holder.owner.pid.0)
-            }
-            LockError::Unfinished { path } => {
-                write!(f, "LOCK_CONTENTION: {path} is empty; who made it may still fill it")
             }
             LockError::Unreadable { path } => {
                 write!(f, "LOCK_UNREADABLE: {path} is no lock file of this or an older version")
@@ -205,6 +197,16 @@ enum Found {
     Content(Content),
 }
 
+/// What to do about a lock that is there.
+enum Verdict {
+    /// Replace this.
+    Replace(Judged),
+    /// Try again later.
+    Wait,
+    /// Give up.
+    Refuse(LockError),
+}
+
 /// Takes the lock file `path`; `depth` counts the guards that this is one of.
 fn obtain(
     turn: &mut Turn<'_>,
@@ -213,34 +215,45 @@ fn obtain(
     deadline: Time,
     depth: usize,
 ) -> Step<Result<Held, LockError>> {
+    let token = locker.ticket.token.to_string();
+    turn.mark(mark!("lock.wanted", lock = path, token = token.as_str()))?;
+    let obtained = wait_for(turn, locker, path, deadline, depth)?;
+    let said = if obtained.is_ok() { Mark::new("lock.taken") } else { Mark::new("lock.refused") };
+    turn.mark(said.with("lock", path).with("token", token))?;
+    Ok(obtained)
+}
+
+fn wait_for(
+    turn: &mut Turn<'_>,
+    locker: &Locker,
+    path: &str,
+    deadline: Time,
+    depth: usize,
+) -> Step<Result<Held, LockError>> {
+    let held = |inode, recovered| Ok(Ok(Held { path: path.to_owned(), inode, recovered }));
     let mut pause = locker.limits.first;
     let mut empty = None;
-    turn.mark(mark!("lock.wanted", lock = path, token = locker.ticket.token.to_string()))?;
     loop {
         match publish(turn, locker, path)? {
-            Ok(inode) => return taken(turn, locker, path, inode, false).map(Ok),
+            Ok(inode) => return held(inode, false),
             Err(DiskError::Exists) => {}
-            Err(error) => return failed(turn, locker, path, LockError::Disk { path: path.to_owned(), error }),
+            Err(error) => return Ok(Err(LockError::Disk { path: path.to_owned(), error })),
         }
-        let over = turn.now()? >= deadline;
         let content = match look(turn, locker, path)? {
-            Ok(Found::Gone) if !over => continue,
-            Ok(Found::Gone) => return failed(turn, locker, path, LockError::Unfinished { path: path.to_owned() }),
-            Ok(Found::Mine) => return taken(turn, locker, path, locker.ticket.inode, true).map(Ok),
+            // Somebody has just given it back: one of those who wait makes progress.
+            Ok(Found::Gone) => continue,
+            Ok(Found::Mine) => return held(locker.ticket.inode, true),
             Ok(Found::Content(content)) => content,
-            Err(error) => return failed(turn, locker, path, error),
+            Err(error) => return Ok(Err(error)),
         };
-        match judge(turn, locker, content, &mut empty, over)? {
-            Some(judged) => match takeover::replace(turn, locker, path, judged, deadline, depth)? {
-                Ok(true) => return taken(turn, locker, path, locker.ticket.inode, true).map(Ok),
+        match judge(turn, locker, path, content, &mut empty, deadline)? {
+            Verdict::Replace(judged) => match takeover::replace(turn, locker, path, judged, deadline, depth)? {
+                Ok(true) => return held(locker.ticket.inode, true),
                 Ok(false) => {}
-                Err(error) => return failed(turn, locker, path, error),
+                Err(error) => return Ok(Err(error)),
             },
-            None if content == Content::Unreadable => {
-                return failed(turn, locker, path, LockError::Unreadable { path: path.to_owned() });
-            }
-            None if over => return failed(turn, locker, path, refusal(path, content)),
-            None => {}
+            Verdict::Refuse(error) => return Ok(Err(error)),
+            Verdict::Wait => {}
         }
         // Uniform in its upper half: waiters that met once shall not meet again.
         let half = pause / 2;
@@ -250,33 +263,31 @@ fn obtain(
     }
 }
 
-/// Whether the holder may be replaced. An empty file is judged by how long this locker has seen it so, by its own
-/// clock: the file's date could have been set by a clock that was wrong.
+/// Judges what a lock holds. An empty file is judged by how long this locker has seen it so, by its own clock, since
+/// the file's date could have been set by a clock that was wrong; that is waited for, however short the patience is.
 fn judge(
     turn: &mut Turn<'_>,
     locker: &Locker,
+    path: &str,
     content: Content,
     empty: &mut Option<(u64, Time)>,
-    over: bool,
-) -> Step<Option<Judged>> {
-    match content {
-        Content::Taken(token) => {
-            *empty = None;
-            let breaks_live = over && turn.has(Defect::P05);
-            Ok((breaks_live || token.life(turn)? == Life::Dead).then_some(Judged::Dead(token)))
-        }
+    deadline: Time,
+) -> Step<Verdict> {
+    let now = turn.now()?;
+    let seen_empty = empty.take();
+    Ok(match content {
+        Content::Taken(token) if token.life(turn)? == Life::Dead => Verdict::Replace(Judged::Dead(token)),
+        Content::Taken(_) if now < deadline => Verdict::Wait,
+        Content::Taken(token) if turn.has(Defect::P05) => Verdict::Replace(Judged::Dead(token)),
+        Content::Taken(holder) => Verdict::Refuse(LockError::Contention { path: path.to_owned(), holder }),
         Content::Empty { inode } => {
-            let now = turn.now()?;
-            let since = match *empty {
-                Some((known, since)) if known == inode => since,
-                _ => now,
-            };
+            let since = seen_empty.filter(|(known, _)| *known == inode).map_or(now, |(_, since)| since);
             *empty = Some((inode, since));
             let old = now.since(since) >= locker.limits.empty || turn.has(Defect::P06);
-            Ok(old.then_some(Judged::Empty(inode)))
+            if old { Verdict::Replace(Judged::Empty(inode)) } else { Verdict::Wait }
         }
-        Content::Unreadable => Ok(None),
-    }
+        Content::Unreadable => Verdict::Refuse(LockError::Unreadable { path: path.to_owned() }),
+    })
 }
 
 /// Publishes a lock: its name and its content appear together. Returns which file it is.
@@ -320,23 +331,4 @@ fn look(turn: &mut Turn<'_>, locker: &Locker, path: &str) -> Step<Result<Found, 
     let bytes = turn.read_all(file)?;
     turn.close(file)?;
     Ok(bytes.map(|bytes| Found::Content(ticket::read(&bytes, inode))).map_err(failed))
-}
-
-fn refusal(path: &str, content: Content) -> LockError {
-    let path = path.to_owned();
-    match content {
-        Content::Taken(holder) => LockError::Contention { path, holder },
-        Content::Empty { .. } => LockError::Unfinished { path },
-        Content::Unreadable => LockError::Unreadable { path },
-    }
-}
-
-fn taken(turn: &mut Turn<'_>, locker: &Locker, path: &str, inode: u64, recovered: bool) -> Step<Held> {
-    turn.mark(mark!("lock.taken", lock = path, token = locker.ticket.token.to_string()))?;
-    Ok(Held { path: path.to_owned(), inode, recovered })
-}
-
-fn failed<T>(turn: &mut Turn<'_>, locker: &Locker, path: &str, error: LockError) -> Step<Result<T, LockError>> {
-    turn.mark(mark!("lock.refused", lock = path, token = locker.ticket.token.to_string()))?;
-    Ok(Err(error))
 }

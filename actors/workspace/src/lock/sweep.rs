@@ -49,7 +49,7 @@ fn clear(turn: &mut Turn<'_>, locker: &Locker, path: &str) -> Step<bool> {
     match acquire_path(turn, locker, path)? {
         Ok(held) => Ok(release(turn, locker, &held)?.is_ok()),
         // Somebody is at work with it.
-        Err(LockError::Contention { .. } | LockError::Unfinished { .. }) => Ok(true),
+        Err(LockError::Contention { .. }) => Ok(true),
         Err(_) => Ok(false),
     }
 }

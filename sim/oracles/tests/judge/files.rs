@@ -9,20 +9,20 @@ fn saves_reads_and_a_save_that_was_never_acknowledged_are_accepted() {
     check(
         "files",
         "
-        edge file.reading file=f
+        edge file.reading file=f boot=1
         edge file.read file=f version=0 digest=0
-        edge file.writing file=f version=1 digest=11
+        edge file.writing file=f version=1 digest=11 boot=1
         edge file.saved file=f version=1 digest=11 weak=false
-        other file.reading file=f
-        edge file.writing file=f version=2 digest=12
+        other file.reading file=f boot=1
+        edge file.writing file=f version=2 digest=12 boot=1
         edge file.saved file=f version=2 digest=12 weak=false
         other file.read file=f version=1 digest=11
-        edge file.writing file=f version=3 digest=13
+        edge file.writing file=f version=3 digest=13 boot=1
         edge system.exit reason=power
-        edge#2 file.reading file=f
+        edge#2 file.reading file=f boot=1
         edge#2 file.read file=f version=2 digest=12
-        edge#2 file.writing file=f version=3 digest=14
-        other file.reading file=f
+        edge#2 file.writing file=f version=3 digest=14 boot=1
+        other file.reading file=f boot=1
         other file.read file=f version=3 digest=14
         finish",
     );
@@ -30,16 +30,19 @@ fn saves_reads_and_a_save_that_was_never_acknowledged_are_accepted() {
 
 #[test]
 fn a_read_shows_what_nobody_wrote_or_a_file_is_damaged() {
-    check("files", "edge file.writing file=f version=1 digest=11\nedge file.read file=f version=1 digest=10   <- A1");
+    check(
+        "files",
+        "edge file.writing file=f version=1 digest=11 boot=1\nedge file.read file=f version=1 digest=10   <- A1",
+    );
     check("files", "edge file.damaged file=f   <- A1");
     check(
         "files",
         "
-        edge file.writing file=f version=1 digest=10
+        edge file.writing file=f version=1 digest=10 boot=1
         edge system.exit reason=power
-        edge#2 file.writing file=f version=1 digest=11
+        edge#2 file.writing file=f version=1 digest=11 boot=1
         edge#2 file.saved file=f version=1 digest=11
-        edge#2 file.reading file=f
+        edge#2 file.reading file=f boot=1
         edge#2 file.read file=f version=1 digest=10   <- A1",
     );
 }
@@ -49,10 +52,10 @@ fn an_acknowledged_save_is_lost() {
     check(
         "files",
         "
-        edge file.writing file=f version=1 digest=11
+        edge file.writing file=f version=1 digest=11 boot=1
         edge file.saved file=f version=1 digest=11 weak=false
         edge system.exit reason=power
-        other file.reading file=f
+        other file.reading file=f boot=1
         other file.read file=f version=0 digest=0   <- A2",
     );
 }
@@ -60,18 +63,18 @@ fn an_acknowledged_save_is_lost() {
 #[test]
 fn a_weak_save_is_lost_only_with_the_power() {
     const SAVED: &str = "
-        edge file.writing file=f version=1 digest=11
+        edge file.writing file=f version=1 digest=11 boot=1
         edge file.saved file=f version=1 digest=11 weak=false
-        edge file.writing file=f version=2 digest=12
+        edge file.writing file=f version=2 digest=12 boot=1
         edge file.saved file=f version=2 digest=12 weak=true
-        edge file.reading file=f
+        edge file.reading file=f boot=1
         edge file.read file=f version=2 digest=12 weak=true
-        edge system.exit reason=";
+        edge system.exit reason=crash";
     const READ: &str = "
-        edge#2 file.reading file=f
         edge#2 file.read file=f version=1 digest=11 weak=true";
-    check("files", &format!("{SAVED}crash{READ}   <- A2"));
-    check("files", &format!("{SAVED}power{READ}\nedge#2 file.writing file=f version=2 digest=22"));
+    check("files", &format!("{SAVED}\nedge#2 file.reading file=f boot=1{READ}   <- A2"));
+    let lost = format!("{SAVED}\nedge#2 file.reading file=f boot=2{READ}");
+    check("files", &format!("{lost}\nedge#2 file.writing file=f version=2 digest=22 boot=2"));
 }
 
 #[test]
@@ -79,19 +82,19 @@ fn versions_go_back() {
     check(
         "files",
         "
-        edge file.writing file=f version=1 digest=11
-        edge file.writing file=f version=2 digest=12
-        other file.reading file=f
+        edge file.writing file=f version=1 digest=11 boot=1
+        edge file.writing file=f version=2 digest=12 boot=1
+        other file.reading file=f boot=1
         other file.read file=f version=2 digest=12
-        edge file.reading file=f
+        edge file.reading file=f boot=1
         edge file.read file=f version=1 digest=11   <- A3",
     );
     check(
         "files",
         "
-        edge file.writing file=f version=2 digest=11
+        edge file.writing file=f version=2 digest=11 boot=1
         edge file.saved file=f version=2 digest=11
-        other file.writing file=f version=2 digest=12   <- A3",
+        other file.writing file=f version=2 digest=12 boot=1   <- A3",
     );
     check("files", "edge file.saved file=f version=2 digest=11   <- A3");
 }
@@ -132,12 +135,12 @@ fn generate(steps: &[Step]) -> Vec<Observed> {
             0 | 1 => {
                 version = visible.0 + 1;
                 visible = (version, digest);
-                say(who, mark!("file.writing", file = "f", version = version, digest = digest));
+                say(who, mark!("file.writing", file = "f", version = version, digest = digest, boot = 1_u64));
                 say(who, mark!("file.saved", file = "f", version = version, digest = digest, weak = false));
             }
-            2 => say(who, mark!("file.writing", file = "f", version = visible.0 + 1, digest = digest)),
+            2 => say(who, mark!("file.writing", file = "f", version = visible.0 + 1, digest = digest, boot = 1_u64)),
             _ => {
-                say(who, mark!("file.reading", file = "f"));
+                say(who, mark!("file.reading", file = "f", boot = 1_u64));
                 say(who, mark!("file.read", file = "f", version = visible.0, digest = visible.1, weak = false));
             }
         }
@@ -164,6 +167,7 @@ fn writes_again(facts: &mut Vec<Observed>, pick: usize) -> bool {
     let Some(at) = find(facts, "file.saved", pick, |_, _| true) else { return false };
     let mut again = facts[at].clone();
     again.mark.kind = "file.writing".into();
+    set(&mut again, "boot", 1_u64);
     facts.insert(at + 1, again);
     true
 }
