@@ -23,6 +23,12 @@ pub fn registry() -> Registry {
         defects: planted::defects(),
         #[cfg(not(feature = "planted"))]
         defects: Vec::new(),
-        file_protocols: vec![Arc::new(edge::files::BufferFiles), Arc::new(edge::files::LedgerFiles)],
+        file_protocols: vec![
+            Arc::new(edge::files::BufferFiles),
+            Arc::new(edge::files::LedgerFiles),
+            Arc::new(workspace::files::LedgerFiles),
+            Arc::new(workspace::files::SaveFiles),
+            Arc::new(workspace::files::LockFiles),
+        ],
     }
 }

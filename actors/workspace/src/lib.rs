@@ -12,6 +12,7 @@
 //! | A1, A2, A3, A4 | a file is whole, old or new; an acknowledged save survives; versions never go back; failed saves leave nothing |
 
 pub mod atomic;
+pub mod files;
 pub mod ledger;
 pub mod lock;
 pub mod message;

@@ -79,7 +79,10 @@ impl Ledger {
             let known = events.promise(number, digest, seen);
             if known.digest != digest {
                 return Err(broken("G2", "one number acknowledged for two events")
-                    .because(format!("{name}: {number} is the number of two events, the second acknowledged at {}", seen.at))
+                    .because(format!(
+                        "{name}: {number} is the number of two events, the second acknowledged at {}",
+                        seen.at
+                    ))
                     .seen_in(&[known.event, seen.event]));
             }
             events.unread.insert(number);
@@ -97,7 +100,10 @@ impl Ledger {
             let known = events.promise(next, digest, seen);
             if known.digest != digest {
                 return Err(broken("G1", "an event is not what it was")
-                    .because(format!("{name}: event {next} was another one at {}, and was read at {}", known.at, seen.at))
+                    .because(format!(
+                        "{name}: event {next} was another one at {}, and was read at {}",
+                        known.at, seen.at
+                    ))
                     .seen_in(&[known.event, seen.event]));
             }
             events.unread.remove(&next);

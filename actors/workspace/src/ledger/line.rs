@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        for payload in ["{\"sum\":3}", "null", "\"a\\\"b\\\\\"", "1e999", "[1,\"two\",{\"x\":null}]", "\"\\u00e9 é\""] {
+        for payload in ["{\"sum\":3}", "null", "\"a\\\"b\\\\\"", "1e999", "[1,\"two\",{\"x\":null}]", "\"\\u00e9 é\""]
+        {
             let bytes = line(payload);
             let event = read(&bytes).unwrap();
             assert_eq!((event.id, &*event.payload, event.batch), (142, payload, (1, 2)));

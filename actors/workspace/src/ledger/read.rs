@@ -162,7 +162,8 @@ fn batches(
     want: usize,
     sure: bool,
 ) -> Step<Result<Result<Page, LedgerError>, LedgerError>> {
-    let damaged = |at: usize| Ok(Ok(Err(LedgerError::Damaged { path: path.to_owned(), at: cursor.offset + at as u64 })));
+    let damaged =
+        |at: usize| Ok(Ok(Err(LedgerError::Damaged { path: path.to_owned(), at: cursor.offset + at as u64 })));
     let mut want = want.clamp(1, BATCH_BYTES_MAX) as u64;
     loop {
         let bytes = attempt!(turn.read(file, cursor.offset, left.min(want) as usize), on(path));

@@ -6,7 +6,7 @@
 //! watermark itself is never synced. It is meant for those who share the page cache with its writer; after a boot
 //! everything that is on the disk is durable, and a watermark of an earlier boot only warns of damage.
 //!
-//! The file has two slots of [`SLOT`] bytes, each a [sealed](crate::sealed) line and a line of blanks. A writer fills the slot that does
+//! The file has two slots of [`SLOT`] bytes, each a [sealed](crate::sealed) object padded with blanks to a line. A writer fills the slot that does
 //! not hold the newest watermark, so that a write that was cut short spoils none that counts.
 
 use crate::sealed;
@@ -40,9 +40,9 @@ impl Watermarks {
     pub fn parse(bytes: &[u8]) -> Watermarks {
         let slot = |nth: usize| {
             let slot = bytes.get(nth * SLOT..)?;
-            let line = &slot[..=slot.iter().take(SLOT).position(|byte| *byte == b'\n')?];
-            sealed::checksum(line)?;
-            serde_json::from_slice(line).ok()
+            let object = slot[..slot.len().min(SLOT)].trim_ascii_end();
+            sealed::checksum(&[object, b"\n"].concat())?;
+            serde_json::from_slice(object).ok()
         };
         Watermarks([slot(0), slot(1)])
     }
@@ -74,6 +74,7 @@ fn line(mark: Watermark) -> Vec<u8> {
     let Watermark { boot, inode, end, last } = mark;
     let object = format!("{{\"boot\":\"{boot:016x}\",\"inode\":{inode},\"end\":{end},\"last\":{last}");
     let mut line = sealed::seal(&object);
+    line.pop();
     line.resize(SLOT - 1, b' ');
     line.push(b'\n');
     line
@@ -100,7 +101,7 @@ mod tests {
         let text = String::from_utf8(line(MARK)).unwrap();
         let expected = "{\"boot\":\"000000000000b007\",\"inode\":7,\"end\":420,\"last\":3,\"crc\":\"";
         assert!(text.starts_with(expected), "{text}");
-        assert_eq!((text.len(), text.lines().count()), (SLOT, 2));
+        assert_eq!((text.len(), text.lines().count()), (SLOT, 1));
         let widest = Watermark { boot: u64::MAX, inode: u64::MAX, end: u64::MAX, last: u64::MAX };
         assert_eq!(Watermarks::parse(&line(widest)).newest(u64::MAX, u64::MAX), Some((0, widest)));
     }

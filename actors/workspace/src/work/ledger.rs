@@ -56,9 +56,7 @@ pub fn append(
             let tail = Some(appended.tail);
             (Memory { tail, held: None, cursor: memory.cursor }, numbered(requests, appended.first))
         }
-        Err(error) => {
-            (Memory { tail: None, held: None, cursor: memory.cursor }, failed(requests, &error.to_string()))
-        }
+        Err(error) => (Memory { tail: None, held: None, cursor: memory.cursor }, failed(requests, &error.to_string())),
     };
     if keep && after.tail.is_some() {
         after.held = Some(held);
@@ -79,7 +77,9 @@ pub fn read(turn: &mut Turn<'_>, locker: &Locker, memory: &Memory, from: u64, by
                 cursor = page.cursor;
                 continue;
             }
-            Ok(page) => (Some(page.cursor), Answer::Events { next: page.cursor.next, more: page.more, events: page.events }),
+            Ok(page) => {
+                (Some(page.cursor), Answer::Events { next: page.cursor.next, more: page.more, events: page.events })
+            }
             Err(error @ LedgerError::Replaced { .. }) => (None, Answer::Failed { why: error.to_string() }),
             Err(error) => (Some(cursor), Answer::Failed { why: error.to_string() }),
         };

@@ -190,11 +190,7 @@ impl Crash {
 }
 
 /// Runs a recovery; a panic in it is its error.
-pub fn recover<P: FileProtocol>(
-    protocol: &P,
-    boot: u64,
-    disk: &mut TrialDisk,
-) -> Result<(P::State, P::Found), String> {
+pub fn recover<P: FileProtocol>(protocol: &P, boot: u64, disk: &mut TrialDisk) -> Result<(P::State, P::Found), String> {
     caught(|| protocol.restart(boot, &mut Disk::new(disk)))
 }
 
