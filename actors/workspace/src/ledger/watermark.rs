@@ -6,8 +6,9 @@
 //! watermark itself is never synced. It is meant for those who share the page cache with its writer; after a boot
 //! everything that is on the disk is durable, and a watermark of an earlier boot only warns of damage.
 //!
-//! The file has two slots of [`SLOT`] bytes, each a [sealed](crate::sealed) object padded with blanks to a line. A writer fills the slot that does
-//! not hold the newest watermark, so that a write that was cut short spoils none that counts.
+//! The file has two slots of [`SLOT`] bytes, each a [sealed](crate::sealed) object padded with blanks to a line. A
+//! writer fills the slot that does not hold the newest watermark, so that a write that was cut short spoils none that
+//! counts.
 
 use crate::sealed;
 use crate::turn::{Step, Turn};
