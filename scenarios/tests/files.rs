@@ -1,4 +1,4 @@
-//! The edge's file protocols under all short sequences and all crashes; and that each sync in them is needed.
+//! The file protocols of the edge and of the workspace under all short sequences and all crashes; and that each sync in them is needed.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
@@ -6,6 +6,7 @@ use contract::disk::{Stat, Storage};
 use contract::file_protocol::Event;
 use contract::{Disk, DiskError, File, FileProtocol, Open};
 use edge::files::{BufferFiles, LedgerFiles};
+use workspace::files as shared;
 use kernel::Profile;
 use runner::exhaust::{Options, Report, explore};
 
@@ -31,6 +32,21 @@ fn the_buffers_files_are_right_under_every_profile() {
 #[test]
 fn the_ledgers_file_is_right_under_every_profile() {
     assert_right(&LedgerFiles);
+}
+
+#[test]
+fn the_workspaces_ledger_is_right_under_every_profile() {
+    assert_right(&shared::LedgerFiles);
+}
+
+#[test]
+fn the_workspaces_saved_files_are_right_under_every_profile() {
+    assert_right(&shared::SaveFiles);
+}
+
+#[test]
+fn the_workspaces_locks_are_right_under_every_profile() {
+    assert_right(&shared::LockFiles);
 }
 
 /// A sync that is left out.
@@ -167,4 +183,20 @@ fn the_ledger_needs_each_kind_of_sync() {
     assert_eq!(seen_after(LedgerFiles, Skip::Directory, false), None);
     assert_eq!(seen_after(LedgerFiles, Skip::File, true), Some(1));
     assert_eq!(seen_after(LedgerFiles, Skip::Directory, true), Some(1));
+}
+
+#[test]
+fn the_workspaces_ledger_needs_each_kind_of_sync() {
+    assert_eq!(seen_after(shared::LedgerFiles, Skip::File, false), Some(1));
+    // An operation syncs no directory: the name is made durable by the start.
+    assert_eq!(seen_after(shared::LedgerFiles, Skip::Directory, false), None);
+    assert_eq!(seen_after(shared::LedgerFiles, Skip::File, true), Some(1));
+    assert_eq!(seen_after(shared::LedgerFiles, Skip::Directory, true), Some(1));
+}
+
+#[test]
+fn the_workspaces_saved_files_need_each_kind_of_sync() {
+    assert_eq!(seen_after(shared::SaveFiles, Skip::File, false), Some(1));
+    assert_eq!(seen_after(shared::SaveFiles, Skip::Directory, false), Some(1));
+    assert_eq!(seen_after(shared::SaveFiles, Skip::Directory, true), Some(1));
 }
