@@ -1,4 +1,5 @@
-//! Certificates over the real components: edge custody recovers from every crash; each planted defect does not.
+//! Certificates over the real components: edge custody and a workspace recover from every crash; each planted defect
+//! does not.
 
 // The tests start the `stormproof` command and write a scenario file of their own; a helper that fails fails its test.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, clippy::unwrap_used)]
@@ -32,6 +33,15 @@ fn edge_custody_recovers_from_a_crash_at_every_boundary_and_from_a_second_one() 
     std::fs::remove_file(&file).unwrap();
     assert_eq!(code, Some(0), "{text}");
     for expected in ["CERTIFIED", "edge/buffer", "primary/ledger", "sampled 300 of "] {
+        assert!(text.contains(expected), "{expected} is missing:\n{text}");
+    }
+}
+
+#[test]
+fn a_workspace_recovers_from_a_crash_at_every_boundary_and_from_a_second_one_in_the_takeover() {
+    let (code, text) = crash_points(&["scenarios/fast/workspace_takeover.toml", "--second", "300"]);
+    assert_eq!(code, Some(0), "{text}");
+    for expected in ["CERTIFIED", "workspace/program-2", "sampled 300 of "] {
         assert!(text.contains(expected), "{expected} is missing:\n{text}");
     }
 }

@@ -22,6 +22,7 @@ pub mod prepare;
 pub mod program;
 pub mod roles;
 pub mod sealed;
+pub mod spec;
 pub mod telemetry;
 pub mod turn;
 pub mod work;
