@@ -182,6 +182,11 @@ impl Program {
                 return Ok(());
             }
             Outcome::Swept => ctx.set_timer(Timer::Sweep, self.config.sweep_every),
+            Outcome::Onward(memory) => {
+                self.ledger = memory;
+                self.begin(work, ctx);
+                return Ok(());
+            }
             Outcome::Ledger(memory, answers) => {
                 self.ledger = memory;
                 for ((call, reply_to), answer) in work.askers().into_iter().zip(answers) {

@@ -40,6 +40,8 @@ pub enum Outcome {
     Swept,
     /// What is known of the ledger now, and the answers to those who asked, in their order.
     Ledger(Memory, Vec<Answer>),
+    /// The same operation is to go on from there.
+    Onward(Memory),
     /// This is the answer.
     Answered(Answer),
     /// The program holds a lock that it cannot give back, and has to end.

@@ -69,12 +69,15 @@ impl FileProtocol for LockFiles {
     fn restart(&self, boot: u64, disk: &mut Disk<'_>) -> Result<(Running, Found), String> {
         let mut process = Alone::start(boot, disk, &places());
         let locker = locker(&mut process, disk)?;
+        write_back(disk, &places());
         let taken = held(&mut process, &locker, disk)?;
+        write_back(disk, &places());
         let inode = disk.stat(&places().lock("lock")).map_err(|error| error.to_string())?.inode;
         if inode != locker.ticket.inode {
             return Err("L1: the lock that was taken is somebody else's".to_owned());
         }
         process.run(disk, |turn| lock::release(turn, &locker, &taken)).map_err(|error| error.to_string())?;
+        write_back(disk, &places());
         process.run(disk, |turn| sweep::sweep(turn, &locker)).map_err(|error| error.to_string())?;
         let mut found = Vec::new();
         for folder in [places().temporaries(), places().locks()] {

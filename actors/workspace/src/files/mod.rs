@@ -7,8 +7,8 @@
 //! | [`LockFiles`] | [`mod@crate::lock`]: acquire, release, takeover, sweep | a dead holder's lock is taken, and leaves nothing (L3, A4) |
 //!
 //! Each restart is another process of the same machine. What the protocols never make durable themselves, since nothing
-//! depends on it (watermarks, tickets, locks), is taken for written back when the next operation begins: otherwise the
-//! states of all earlier operations would multiply.
+//! depends on it (watermarks, tickets, locks), is taken for written back when the next operation or the next step of a
+//! restart begins: otherwise the states of all earlier ones would multiply.
 
 mod alone;
 mod ledger;

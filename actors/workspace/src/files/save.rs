@@ -83,6 +83,12 @@ impl FileProtocol for SaveFiles {
     fn recover(&self, disk: &mut Disk<'_>) -> Result<(Running, Found), String> {
         let mut process = Alone::start(0, disk, &places());
         let locker = locker(&mut process, disk)?;
+        write_back(disk, &places());
+        // A dead holder's lock is taken over here: what becomes of it has a protocol of its own.
+        let held = process.run(disk, |turn| lock::acquire(turn, &locker, "state-file"));
+        let held = held.map_err(|error| error.to_string())?;
+        process.run(disk, |turn| lock::release(turn, &locker, &held)).map_err(|error| error.to_string())?;
+        write_back(disk, &places());
         let loaded =
             process.run(disk, |turn| atomic::load(turn, &locker, "file")).map_err(|error| error.to_string())?;
         let found = match loaded {

@@ -104,3 +104,6 @@ fn tell_damage(turn: &mut Turn<'_>, error: &LedgerError) -> Step<()> {
 fn on(path: &str) -> impl Fn(DiskError) -> LedgerError + '_ {
     move |error| LedgerError::Disk { path: path.to_owned(), error }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,24 +68,23 @@ pub fn append(
     })
 }
 
-/// Reads the page with the event `from`, or the last page before it.
+/// Reads one page. It is the answer if the event `from` is in it, or if there is no further one; else it says where the
+/// next one begins, so that a long way to `from` is many short operations.
 pub fn read(turn: &mut Turn<'_>, locker: &Locker, memory: &Memory, from: u64, bytes: usize) -> Step<Outcome> {
-    let mut cursor = memory.cursor.filter(|cursor| cursor.next <= from).unwrap_or(Cursor::START);
-    loop {
-        let (after, answer) = match ledger::read(turn, &locker.places, cursor, bytes)? {
-            Ok(page) if page.more && page.cursor.next <= from => {
-                cursor = page.cursor;
-                continue;
-            }
-            Ok(page) => {
-                (Some(page.cursor), Answer::Events { next: page.cursor.next, more: page.more, events: page.events })
-            }
-            Err(error @ LedgerError::Replaced { .. }) => (None, Answer::Failed { why: error.to_string() }),
-            Err(error) => (Some(cursor), Answer::Failed { why: error.to_string() }),
-        };
-        let memory = Memory { tail: memory.tail, held: None, cursor: after };
-        return Ok(Outcome::Ledger(memory, vec![answer]));
-    }
+    let cursor = memory.cursor.filter(|cursor| cursor.next <= from).unwrap_or(Cursor::START);
+    let (after, answer) = match ledger::read(turn, &locker.places, cursor, bytes)? {
+        Ok(page) if page.more && page.cursor.next <= from => (Some(page.cursor), None),
+        Ok(page) => {
+            let answer = Answer::Events { next: page.cursor.next, more: page.more, events: page.events };
+            (Some(page.cursor), Some(answer))
+        }
+        Err(error) => {
+            let replaced = matches!(error, LedgerError::Replaced { .. });
+            ((!replaced).then_some(cursor), Some(Answer::Failed { why: error.to_string() }))
+        }
+    };
+    let memory = Memory { tail: memory.tail, held: None, cursor: after };
+    Ok(answer.map_or(Outcome::Onward(memory.clone()), |answer| Outcome::Ledger(memory, vec![answer])))
 }
 
 /// The events that a request wants appended.

@@ -10,12 +10,10 @@ fn what_was_acknowledged_is_read_again() {
         "ledger",
         "
         edge ledger.acked ledger=l first=1 digests=[10 11]
-        pending event 1 of l
         other ledger.reading ledger=l
         edge ledger.acked ledger=l first=3 digests=[12]
         # Acknowledged while it was reading.
         other ledger.read ledger=l from=1 digests=[10 11]
-        pending event 3 of l
         other ledger.reading ledger=l
         other ledger.read ledger=l from=2 digests=[11 12]
         pending nothing
