@@ -168,3 +168,34 @@ fn litter(turn: &mut Turn<'_>, locker: &Locker, domain: &str) -> Step<Outcome> {
     };
     Ok(Outcome::Answered(answer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::NewEvent;
+    use contract::ProcessId;
+    use contract::plan::Directory;
+
+    /// A request for so many events, or another one for none.
+    fn request(events: usize) -> Request {
+        let event = NewEvent { domain: String::new(), key: String::new(), payload: "1".to_owned() };
+        let ask = if events > 0 { Ask::Append { events: vec![event; events] } } else { Ask::Read { from: 1 } };
+        Request { call: 1, reply_to: Directory::known(ProcessId(0)), ask }
+    }
+
+    #[test]
+    fn appends_at_the_head_of_the_queue_make_a_batch_until_it_is_full() {
+        for (sizes, most, expected) in [
+            (&[][..], 8, 0),
+            (&[0, 3], 8, 0),
+            (&[3, 3, 0, 3], 8, 2),
+            (&[3, 3, 3], 8, 2),
+            (&[4, 4, 1], 8, 2),
+            (&[9, 1], 8, 1),
+            (&[1, 8], 8, 1),
+        ] {
+            let queue: Vec<Request> = sizes.iter().map(|size| request(*size)).collect();
+            assert_eq!(group(queue.iter(), most), expected, "{sizes:?}");
+        }
+    }
+}
