@@ -158,6 +158,14 @@ impl Scope<'_> {
         self.change(ino)
     }
 
+    /// Whether others look into the directory of a path: a change of its names is there for them at once.
+    fn in_common(&mut self, path: &str) -> bool {
+        let Ok((directory, _)) = self.disk().parent(path) else { return false };
+        let process = self.process;
+        self.disk().touch_by(directory, process);
+        self.disk().is_shared(directory)
+    }
+
     pub(crate) fn disk(&mut self) -> &mut FileSystem {
         &mut self.world.nodes[self.node.0 as usize].disk
     }
@@ -171,6 +179,7 @@ impl Scope<'_> {
         act: impl FnOnce(&mut FileSystem, Doer) -> Result<(), DiskError>,
     ) -> Result<(), DiskError> {
         let begun = self.begin(call, 0, paths.as_bytes(), self.world.settings.disk.write);
+        let shared = paths.split('\0').fold(shared, |shared, path| self.in_common(path) || shared);
         let result = self.admit(begun, errand).and_then(|()| {
             let doer = self.doer(EffectKind::Name, begun.time, shared);
             act(self.disk(), doer)
@@ -205,9 +214,10 @@ impl Storage for Scope<'_> {
             Open::Read => Errand::OpenToRead,
             _ => Errand::OpenToWrite,
         };
+        let common = self.in_common(path);
         let opened = self.admit(begun, errand).and_then(|()| {
             let doer = if creates {
-                self.doer(EffectKind::Name, begun.time, false)
+                self.doer(EffectKind::Name, begun.time, common)
             } else {
                 Doer { process: self.process, stamp: self.local, event: self.world.now }
             };
