@@ -6,9 +6,9 @@ use contract::disk::{Stat, Storage};
 use contract::file_protocol::Event;
 use contract::{Disk, DiskError, File, FileProtocol, Open};
 use edge::files::{BufferFiles, LedgerFiles};
-use workspace::files as shared;
 use kernel::Profile;
 use runner::exhaust::{Options, Report, explore};
+use workspace::files as shared;
 
 fn run<P: FileProtocol>(protocol: &P, profile: Profile, length: usize) -> Report {
     explore(protocol, &Options { profile, length, ..Options::default() }, &mut |_| {})
