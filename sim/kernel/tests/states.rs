@@ -187,3 +187,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sync_that_is_cut_takes_nothing_from_one_that_ends_later() {
+    let by = |process: u32, event: u64, stamp: u64| Doer { process: ProcessId(process), stamp, event };
+    let mut disk = FileSystem::of(&DiskSettings { profile: Profile::PosixMin, ..Settings::default().disk });
+    disk.open("f", Open::CreateNew, at(1)).unwrap();
+    disk.sync(ROOT, by(1, 2, 10)).unwrap();
+    disk.sync(ROOT, by(2, 3, 6)).unwrap();
+    let kept = |disk: &FileSystem| all(disk).iter().all(|left| left.resolve("f").is_ok());
+    disk.cut(ProcessId(2), 5);
+    assert!(kept(&disk), "the first process was told that its sync succeeded");
+    disk.cut(ProcessId(1), 9);
+    assert!(!kept(&disk), "both died before their syncs ended");
+}

@@ -13,10 +13,12 @@ pub struct Pending {
     /// Its place among all changes of the file system, in the order of the calls. The two halves of a
     /// rename between directories share one.
     pub(super) order: u64,
-    /// When the sync that covers it ends. `u64::MAX` while none does.
-    pub(super) durable_at: u64,
+    /// When the first sync that covers it ends. `u64::MAX` while none does.
+    durable_at: u64,
     /// Whose sync that is.
-    pub(super) synced_by: ProcessId,
+    synced_by: ProcessId,
+    /// Further syncs that cover it: when they end, and whose they are. The first may be cut short or put off.
+    others: Vec<(u64, ProcessId)>,
     pub(super) duty: Duty,
     pub(super) change: Change,
 }
@@ -62,7 +64,8 @@ pub enum Change {
 impl Pending {
     pub(super) fn new(doer: Doer, order: u64, change: Change) -> Pending {
         let Doer { process, stamp, .. } = doer;
-        Pending { stamp, by: process, order, durable_at: u64::MAX, synced_by: process, duty: Duty::Usual, change }
+        let (durable_at, others, duty) = (u64::MAX, Vec::new(), Duty::Usual);
+        Pending { stamp, by: process, order, durable_at, synced_by: process, others, duty, change }
     }
 
     /// What it changed.
@@ -98,12 +101,41 @@ impl Pending {
 
     /// A sync covers it; whether that sync reports a success that is none.
     pub(super) fn cover(&mut self, sync: Doer) -> bool {
-        if self.duty == Duty::Abandoned || self.durable_at <= sync.stamp {
+        if self.duty == Duty::Abandoned || self.durable_at <= sync.event {
             return false;
+        }
+        if self.durable_at <= sync.stamp {
+            self.others.push((sync.stamp, sync.process));
+            return false;
+        }
+        if self.durable_at != u64::MAX {
+            self.others.push((self.durable_at, self.synced_by));
         }
         self.durable_at = sync.stamp;
         self.synced_by = sync.process;
         self.is_doomed()
+    }
+
+    /// A sync of `process` that was to end after `at` ends at another time, or never.
+    pub(super) fn put_off(&mut self, process: ProcessId, at: u64, to: impl Fn(u64) -> u64) {
+        if self.durable_at == u64::MAX {
+            return;
+        }
+        let mut syncs = vec![(self.durable_at, self.synced_by)];
+        syncs.append(&mut self.others);
+        for (end, _) in syncs.iter_mut().filter(|(end, by)| *by == process && *end > at) {
+            *end = to(*end);
+        }
+        syncs.sort_by_key(|(end, _)| *end);
+        (self.durable_at, self.synced_by) = syncs.remove(0);
+        syncs.retain(|(end, _)| *end != u64::MAX);
+        self.others = syncs;
+    }
+
+    /// When the first sync that covers it ends.
+    #[inline]
+    pub(super) fn durable_at(&self) -> u64 {
+        self.durable_at
     }
 }
 

@@ -37,11 +37,7 @@ impl FileSystem {
         for ino in 0..self.inodes.len() as Ino {
             let Some(inode) = self.inodes[ino as usize].as_mut() else { continue };
             // A sync that had not ended has made nothing durable for certain.
-            for pending in inode.pending.iter_mut().filter(|pending| pending.synced_by == process) {
-                if pending.durable_at > at {
-                    pending.durable_at = u64::MAX;
-                }
-            }
+            inode.pending.iter_mut().for_each(|pending| pending.put_off(process, at, |_| u64::MAX));
             let Some(first) = inode.pending.iter().position(later) else { continue };
             let undone = self.undo_from(ino, first);
             for one in undone.into_iter().filter(|one| !later(&one.pending)) {
@@ -180,7 +176,7 @@ impl Loss {
         if pending.is_durable(at) {
             return assert_eq!(*fate, Fate::Kept, "what is durable survives");
         }
-        if let (Duty::Phantom(slot), true) = (pending.duty, pending.durable_at <= at) {
+        if let (Duty::Phantom(slot), true) = (pending.duty, pending.durable_at() <= at) {
             self.phantoms.push(slot as usize);
         }
         match fate {

@@ -222,7 +222,7 @@ impl FileSystem {
     pub fn abandon(&mut self, ino: Ino, event: u64) -> Result<(), DiskError> {
         let inode = self.inode_mut(ino)?;
         inode.settle(event);
-        for pending in inode.pending.iter_mut().filter(|pending| pending.durable_at == u64::MAX) {
+        for pending in inode.pending.iter_mut().filter(|pending| pending.durable_at() == u64::MAX) {
             pending.duty = Duty::Abandoned;
         }
         Ok(())
@@ -277,9 +277,7 @@ impl FileSystem {
             if pending.by == process && pending.stamp > from {
                 pending.stamp = moved(pending.stamp);
             }
-            if pending.synced_by == process && pending.durable_at != u64::MAX && pending.durable_at > from {
-                pending.durable_at = moved(pending.durable_at);
-            }
+            pending.put_off(process, from, moved);
         }
     }
 
