@@ -107,7 +107,7 @@ impl Actor for Editor {
 
     fn on_message(&mut self, _: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let Inbox::Reply(reply) = message;
-        self.on_reply(reply, ctx);
+        self.on_reply(&reply, ctx);
         Ok(())
     }
 
@@ -211,13 +211,13 @@ impl Editor {
         self.asking.schedule(Timer::Retry, ctx);
     }
 
-    fn on_reply(&mut self, reply: Reply, ctx: &mut Context<'_, Self>) {
-        let output = match reply.answer {
+    fn on_reply(&mut self, reply: &Reply, ctx: &mut Context<'_, Self>) {
+        let output = match &reply.answer {
             // The call goes on asking.
             Answer::Failed { .. } => return,
-            Answer::Saved { version, .. } | Answer::Loaded { version, .. } => version,
-            Answer::Appended { first } => first,
-            Answer::Events { next, .. } => next,
+            Answer::Saved { version, .. } | Answer::Loaded { version, .. } => *version,
+            Answer::Appended { first } => *first,
+            Answer::Events { next, .. } => *next,
             Answer::Done => 0,
         };
         let Some(call) = self.asking.finish(reply.call) else { return };

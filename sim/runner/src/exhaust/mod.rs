@@ -16,8 +16,8 @@
 //!
 //! Also, in one operation of a sequence, one call that takes space may be refused, each in turn.
 //!
-//! A recovery depends on nothing but the disk, and for some protocols the boot, so that equal ones are recovered once; a disk and a model that
-//! were judged together are not judged again.
+//! A recovery depends on nothing but the disk, and for some protocols the boot, so that equal ones are recovered
+//! once; a disk and a model that were judged together are not judged again.
 
 mod disk;
 mod explore;
