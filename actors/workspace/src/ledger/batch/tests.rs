@@ -98,7 +98,7 @@ fn the_last_bytes_tell_the_same_as_all_of_them_or_that_they_are_too_few() {
             for from in 1..torn.len() {
                 match end(&torn[from..], None) {
                     Seen::End(seen) => {
-                        assert_eq!((seen.end + from, seen.last), (bytes.len(), ends.last().unwrap().last))
+                        assert_eq!((seen.end + from, seen.last), (bytes.len(), ends.last().unwrap().last));
                     }
                     Seen::Short => assert!(from + 1 > before_the_last(&ends).end, "{sizes:?} from {from}"),
                     Seen::Damage(at) => panic!("{sizes:?} from {from}: damage at {at}"),
