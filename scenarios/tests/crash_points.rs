@@ -37,13 +37,23 @@ fn edge_custody_recovers_from_a_crash_at_every_boundary_and_from_a_second_one() 
     }
 }
 
-#[test]
-fn a_workspace_recovers_from_a_crash_at_every_boundary_and_from_a_second_one_in_the_takeover() {
-    let (code, text) = crash_points(&["scenarios/fast/workspace_takeover.toml", "--second", "300"]);
+#[track_caller]
+fn check_workspace(scenario: &str) {
+    let (code, text) = crash_points(&[scenario, "--second", "300"]);
     assert_eq!(code, Some(0), "{text}");
     for expected in ["CERTIFIED", "workspace/program-2", "sampled 300 of "] {
         assert!(text.contains(expected), "{expected} is missing:\n{text}");
     }
+}
+
+#[test]
+fn a_workspace_recovers_from_a_crash_at_every_boundary_and_from_a_second_one_in_the_takeover() {
+    check_workspace("scenarios/fast/workspace_takeover.toml");
+}
+
+#[test]
+fn a_ledger_recovers_from_a_crash_at_every_boundary_and_from_a_second_one_in_the_repair() {
+    check_workspace("scenarios/fast/workspace_append.toml");
 }
 
 #[track_caller]
