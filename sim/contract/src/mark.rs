@@ -136,36 +136,26 @@ impl fmt::Display for Value {
     }
 }
 
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Value::Number(number)
-    }
+/// Says what becomes of a plain value.
+macro_rules! from {
+    ($($type:ty: $value:ident => $made:expr;)*) => {
+        $(impl From<$type> for Value {
+            fn from($value: $type) -> Self {
+                $made
+            }
+        })*
+    };
 }
-impl From<u32> for Value {
-    fn from(number: u32) -> Self {
-        Value::Number(u64::from(number))
-    }
+
+from! {
+    u64: number => Value::Number(number);
+    u32: number => Value::Number(u64::from(number));
+    usize: number => Value::Number(number as u64);
+    bool: flag => Value::Flag(flag);
+    &str: text => Value::Text(text.to_owned());
+    String: text => Value::Text(text);
 }
-impl From<usize> for Value {
-    fn from(number: usize) -> Self {
-        Value::Number(number as u64)
-    }
-}
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Value::Flag(flag)
-    }
-}
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Value::Text(text.to_owned())
-    }
-}
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Value::Text(text)
-    }
-}
+
 impl<T: Into<Value>> From<Vec<T>> for Value {
     fn from(values: Vec<T>) -> Self {
         Value::List(values.into_iter().map(Into::into).collect())
