@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::marks::MarkSink;
 use crate::net::{Context, Locals, Mailbox, Router};
 use crate::process::{Boot, Entrance, Exit, ProcessActor, ProcessHost, Quit};
+use crate::random;
 use crate::run::ExitStatus;
 use crate::stats::Stats;
 use crate::storage::DirStorage;
@@ -190,31 +191,26 @@ fn process_host(
 ) -> Result<ProcessHost, NodeError> {
     let opened = DirStorage::open_dir(&local.data_dir, context.limits.open_files);
     let storage = opened.map_err(|error| NodeError(format!("data directory {}: {error}", local.data_dir.display())))?;
-    let mut seed = [0; 32];
-    match local.seed {
+    let rng = match local.seed {
         // Each process and each of its starts has its own stream, or identities drawn from it would repeat.
         Some(fixed) => {
+            let mut seed = [0; 32];
             seed[..8].copy_from_slice(&fixed.to_le_bytes());
             seed[8..12].copy_from_slice(&local.id.0.to_le_bytes());
             seed[12..16].copy_from_slice(&local.incarnation.to_le_bytes());
+            ChaCha8Rng::from_seed(seed)
         }
-        None => random_bytes(&mut seed).map_err(|error| NodeError(format!("randomness: {error}")))?,
-    }
+        None => random::generator().map_err(|error| NodeError(format!("randomness: {error}")))?,
+    };
     Ok(ProcessHost {
         me: local.id,
         incarnation: local.incarnation,
         identity,
         router: Arc::clone(router),
         storage,
-        rng: ChaCha8Rng::from_seed(seed),
+        rng,
         marks: local.marks,
         stats: Arc::clone(&context.stats),
         alarms: Default::default(),
     })
-}
-
-fn random_bytes(bytes: &mut [u8]) -> io::Result<()> {
-    let asked = bytes.len();
-    let got = rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty())?;
-    if got == asked { Ok(()) } else { Err(io::Error::other("the system gave too few random bytes")) }
 }
