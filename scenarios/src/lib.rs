@@ -29,6 +29,8 @@ pub fn registry() -> Registry {
             Arc::new(workspace::files::LedgerFiles),
             Arc::new(workspace::files::SaveFiles),
             Arc::new(workspace::files::LockFiles),
+            Arc::new(workspace::files::RestoreFiles),
+            Arc::new(workspace::files::MigrateFiles),
         ],
     }
 }

@@ -49,6 +49,16 @@ fn the_workspaces_locks_are_right_under_every_profile() {
     assert_right(&shared::LockFiles);
 }
 
+#[test]
+fn the_workspaces_restores_are_right_under_every_profile() {
+    assert_right(&shared::RestoreFiles);
+}
+
+#[test]
+fn the_workspaces_migration_is_right_under_every_profile() {
+    assert_right(&shared::MigrateFiles);
+}
+
 /// A sync that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Skip {
@@ -199,4 +209,17 @@ fn the_workspaces_saved_files_need_each_kind_of_sync() {
     assert_eq!(seen_after(shared::SaveFiles, Skip::File, false), Some(1));
     assert_eq!(seen_after(shared::SaveFiles, Skip::Directory, false), Some(1));
     assert_eq!(seen_after(shared::SaveFiles, Skip::Directory, true), Some(1));
+}
+
+#[test]
+fn the_workspaces_restores_need_each_kind_of_sync() {
+    assert_eq!(seen_after(shared::RestoreFiles, Skip::File, false), Some(1));
+    assert_eq!(seen_after(shared::RestoreFiles, Skip::Directory, false), Some(1));
+    assert_eq!(seen_after(shared::RestoreFiles, Skip::Directory, true), Some(1));
+}
+
+#[test]
+fn the_workspaces_migration_needs_each_kind_of_sync() {
+    assert_eq!(seen_after(shared::MigrateFiles, Skip::File, false), Some(1));
+    assert_eq!(seen_after(shared::MigrateFiles, Skip::Directory, false), Some(1));
 }

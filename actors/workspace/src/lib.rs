@@ -12,7 +12,9 @@
 //! | A1, A2, A3, A4 | a file is whole, old or new; an acknowledged save survives; versions never go back; failed saves leave nothing |
 
 pub mod atomic;
+pub mod date;
 pub mod files;
+pub mod format;
 pub mod ledger;
 pub mod lock;
 pub mod message;
@@ -22,9 +24,11 @@ pub mod prepare;
 pub mod program;
 pub mod roles;
 pub mod sealed;
+pub mod snapshot;
 pub mod spec;
 pub mod telemetry;
 pub mod turn;
+pub mod whole;
 pub mod work;
 pub mod workload;
 

@@ -83,6 +83,21 @@ impl Places {
         self.below("snapshots")
     }
 
+    /// One snapshot.
+    pub fn snapshot(&self, id: &str) -> String {
+        self.below(&format!("snapshots/{id}"))
+    }
+
+    /// What proves that a snapshot is whole.
+    pub fn manifest(&self, id: &str) -> String {
+        self.below(&format!("snapshots/{id}/manifest.json"))
+    }
+
+    /// Which snapshot is being restored; there only while one is.
+    pub fn restoring(&self) -> String {
+        self.below("restore.json")
+    }
+
     fn below(&self, name: &str) -> String {
         format!("{}/{name}", self.root)
     }

@@ -52,7 +52,7 @@ fn places() -> Places {
 }
 
 /// The lock, as a process without others has it.
-fn alone() -> Held {
+pub(super) fn alone() -> Held {
     Held { path: places().lock(ledger::DOMAIN), inode: 0, recovered: false }
 }
 

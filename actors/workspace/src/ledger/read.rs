@@ -13,7 +13,7 @@ use contract::disk::Stat;
 use contract::{DiskError, File, Open, mark};
 
 /// Where a reader goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cursor {
     /// The number of the next event.
     pub next: u64,
