@@ -36,7 +36,7 @@ pub use console::Console;
 pub use exit::Exit;
 pub use judge::Judge;
 pub use real::{RealJob, RealReport, RealWorld};
-pub use registry::{DefectInfo, Registry};
+pub use registry::{DefectInfo, Extra, Registry};
 pub use scenario::Scenario;
 
 use std::ffi::OsString;
@@ -45,6 +45,11 @@ use std::process::ExitCode;
 
 /// The `stormproof` command over what `registry` knows, on the process's own streams.
 pub fn main(registry: &Registry, real: Option<&dyn RealWorld>, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let named = |extra: &&Extra| args.get(1).is_some_and(|name| name == extra.name);
+    if let Some(extra) = registry.extras.iter().find(named) {
+        return (extra.main)(&args);
+    }
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let live = stderr.is_terminal();
     // https://no-color.org: any value but the empty one means no colour.

@@ -3,6 +3,8 @@
 use crate::exhaust::Subject;
 use contract::plan::{Role, RoleKind};
 use oracles::OracleKind;
+use std::ffi::OsString;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 /// A defect that was planted on purpose and that an oracle must catch.
@@ -18,6 +20,17 @@ pub struct DefectInfo {
     pub scenario: &'static str,
 }
 
+/// A command of a component, beside the runner's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Extra {
+    /// The word behind `stormproof`.
+    pub name: &'static str,
+    /// What it is for, in the list of commands.
+    pub about: &'static str,
+    /// Runs it with all of the program's arguments, from the program's name on.
+    pub main: fn(&[OsString]) -> ExitCode,
+}
+
 /// Every role, oracle and planted defect of this build.
 #[derive(Clone, Default)]
 pub struct Registry {
@@ -29,6 +42,8 @@ pub struct Registry {
     pub defects: Vec<DefectInfo>,
     /// What components keep in files, for `stormproof exhaust`.
     pub file_protocols: Vec<Arc<dyn Subject>>,
+    /// Commands of components.
+    pub extras: Vec<Extra>,
 }
 
 impl Registry {

@@ -25,7 +25,7 @@ use crate::registry::Registry;
 use crate::scenario::{LoadError, Scenario};
 use crate::sweep::queue::WorkQueue;
 use crate::token::Token;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -254,7 +254,8 @@ pub fn execute(
     let args: Vec<std::ffi::OsString> = args.into_iter().collect();
     let program = args.first().map_or_else(|| "stormproof".into(), |name| name.to_string_lossy().into_owned());
     let arguments = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let cli = match Cli::try_parse_from(args) {
+    let parsed = command(registry).try_get_matches_from(args);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, console),
     };
@@ -279,6 +280,12 @@ pub fn execute(
         Command::Node { file, seed, process } => real_run::node(&mut session, &file, seed, &process),
         Command::Cluster { file, seed } => real_run::cluster(&mut session, &file, seed),
     }
+}
+
+/// The runner's commands, and in the help those of components.
+fn command(registry: &Registry) -> clap::Command {
+    let extras = registry.extras.iter().map(|extra| clap::Command::new(extra.name).about(extra.about));
+    Cli::command().subcommands(extras)
 }
 
 /// Help and version are results; everything else that clap says is a usage error.

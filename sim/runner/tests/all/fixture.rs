@@ -394,6 +394,7 @@ pub fn registry() -> Registry {
             defect("T05", "promise"),
         ],
         file_protocols: Vec::new(),
+        extras: Vec::new(),
     }
 }
 
