@@ -3,6 +3,7 @@ STORMPROOF := cargo run --quiet --release --locked --
 NEGATIVE := scenarios/negative/p01_teardown_unlink.toml
 SEEDS := 0..10000
 COMMITS := 10
+KILLS := 5000
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## Lists the targets.
@@ -30,6 +31,12 @@ defects: ## Says how soon each planted defect is found, over 20 disjoint ranges 
 
 portable: ## Runs the pinned fingerprints on a 32-bit and on a big-endian machine, under an emulator where it is installed.
 	tests/portable.sh
+
+workspace-kills: ## Kills the writers of one workspace KILLS (5000) times: nothing lost, no gap, never two holders.
+	STORMPROOF_WORKSPACE_KILLS=$(KILLS) cargo test --quiet --release --locked -p stormproof-local --test kills
+
+bench-workspace: ## Measures acknowledged events a second beside the disk's own fsync rate and beside SQLite, in one run.
+	cargo bench --quiet --locked -p stormproof-local --bench append
 
 faults-cost: ## Measures what each fault costs the kernel per event, alone and with all others; at most twice the quiet kernel.
 	cargo build --profile bench --locked -p stormproof-tests --bin bench-kernel
@@ -74,4 +81,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message recording ledger; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep defects faults portable faults-cost bench peers queue-test shrink-table explore-table survival fmt lint doc book fuzz
+.PHONY: help run test sweep defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test shrink-table explore-table survival fmt lint doc book fuzz

@@ -11,7 +11,7 @@ mod real;
 mod strikes;
 
 pub use real::Host;
-use runner::Registry;
+use runner::{Extra, Registry};
 use std::sync::Arc;
 
 /// What this build knows. The order is that of `stormproof list`.
@@ -32,5 +32,6 @@ pub fn registry() -> Registry {
             Arc::new(workspace::files::RestoreFiles),
             Arc::new(workspace::files::MigrateFiles),
         ],
+        extras: vec![Extra { name: local::cli::NAME, about: local::cli::ABOUT, main: local::cli::main }],
     }
 }

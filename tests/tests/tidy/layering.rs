@@ -17,9 +17,10 @@ struct Layer {
     real: bool,
 }
 
-const EVERYONE: &[&str] = &["contract", "kernel", "oracles", "runner", "host", "scenarios", "edge", "workspace"];
+const EVERYONE: &[&str] =
+    &["contract", "kernel", "oracles", "runner", "host", "scenarios", "edge", "workspace", "local"];
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 10] = [
     Layer { folder: "sim/contract", may_know: &[], tests_may_know: &[], real: false },
     Layer { folder: "sim/kernel", may_know: &["contract"], tests_may_know: &[], real: false },
     Layer { folder: "sim/oracles", may_know: &["contract"], tests_may_know: &[], real: false },
@@ -32,6 +33,8 @@ const LAYERS: [Layer; 9] = [
         real: false,
     },
     Layer { folder: "actors/", may_know: &["contract"], tests_may_know: &["kernel", "oracles"], real: false },
+    // The workspace and the host by decision record 0004.
+    Layer { folder: "local", may_know: &["contract"], tests_may_know: &["host"], real: true },
     Layer { folder: "scenarios", may_know: EVERYONE, tests_may_know: EVERYONE, real: true },
     Layer { folder: "tests", may_know: EVERYONE, tests_may_know: EVERYONE, real: true },
 ];

@@ -17,6 +17,7 @@ const HOST: (&str, &str) = ("sim/host/", "is the real world");
 const RUNNER: (&str, &str) =
     ("sim/runner/", "is the command line: it reads files, shows progress and sweeps on threads");
 const ROOT: (&str, &str) = ("scenarios/", "is the composition root: it starts processes of the real world");
+const LOCAL: (&str, &str) = ("local/", "is the workspace for programs of the real world");
 const TESTS: (&str, &str) = ("tests/", "looks at the whole from outside");
 
 const BANS: [Ban; 7] = [
@@ -28,17 +29,17 @@ const BANS: [Ban; 7] = [
     Ban {
         words: &["Instant", "SystemTime", "thread::sleep"],
         instead: "Context::now, Context::wall and a timer",
-        allowed: &[HOST, RUNNER, ROOT, TESTS],
+        allowed: &[HOST, RUNNER, ROOT, LOCAL, TESTS],
     },
     Ban {
         words: &["thread::spawn", "thread::scope", "thread::Builder", "std::sync::mpsc", "rayon"],
         instead: "a process of its own, or a message to oneself",
-        allowed: &[HOST, RUNNER, ROOT, TESTS],
+        allowed: &[HOST, RUNNER, ROOT, LOCAL, TESTS],
     },
     Ban {
         words: &["std::net", "std::fs", "std::env", "std::process", "std::os"],
         instead: "Context::send, Context::disk, and the configuration that boot is given",
-        allowed: &[HOST, RUNNER, ROOT, TESTS],
+        allowed: &[HOST, RUNNER, ROOT, LOCAL, TESTS],
     },
     Ban {
         words: &["thread_rng", "rand::rng", "rand::random", "OsRng", "getrandom", "from_entropy"],
