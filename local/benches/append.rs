@@ -12,6 +12,9 @@
 //! | sqlite | one transaction an event; threads take turns on the one writer that SQLite has |
 //! | sqlite, batches | the same queue of leader and followers as ours in front of SQLite, one transaction a batch |
 //!
+//! On a virtual machine an idle processor may wake late for the disk: then one thread syncs more slowly than a busy
+//! machine does, and ratios to `fsync` exceed the number of threads. Those to SQLite compare like with like.
+//!
 //! `STORMPROOF_BENCH_DIR` says on which disk; the default is the temporary folder. Ratios are medians over rounds.
 
 #![allow(

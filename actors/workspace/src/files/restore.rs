@@ -98,6 +98,8 @@ impl FileProtocol for RestoreFiles {
     fn recover(&self, disk: &mut Disk<'_>) -> Result<(Alone, Found), String> {
         let mut process = Alone::start(0, disk, &places());
         process.run(disk, |turn| prepare(turn, &places())).map_err(|error| error.to_string())?;
+        // Which unfinished files a power loss would bring back matters to nobody, and would multiply with the rest.
+        disk.sync_dir(&places().temporaries()).map_err(|error| error.to_string())?;
         process.run(disk, |turn| restore::finish(turn, &places())).map_err(|error| error.to_string())?;
         // Whoever reports what it has read makes it safe first.
         process.run(disk, |turn| whole::sync_dir(turn, &places().states())).map_err(|error| error.to_string())?;

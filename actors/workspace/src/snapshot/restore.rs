@@ -87,6 +87,8 @@ fn put_back(turn: &mut Turn<'_>, places: &Places, id: &str, manifest: &Manifest)
         let target = format!("{root}/{}", entry.path);
         ok!(turn.rename(&temporary, &target)?.map_err(on("replace", &target)));
     }
+    // No power loss brings the temporary files back once it is said that all is done.
+    ok!(whole::sync_dir(turn, &places.temporaries())?);
     let kept = |path: &str| manifest.files.iter().any(|entry| entry.path == path);
     let present = ok!(saved(turn, &places.states())?).into_iter().map(|name| format!("state/{name}.json"));
     let files = ["events.jsonl".to_owned(), "format.json".to_owned()].into_iter().chain(present);
