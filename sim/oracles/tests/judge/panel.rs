@@ -4,7 +4,7 @@ use crate::story::observed;
 use contract::{Mark, Observed, ProcessId, Time, Value};
 use oracles::{Panel, UnknownOracle, all};
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     "custody",
     "exactly_once",
     "agreement",
@@ -18,6 +18,9 @@ const NAMES: [&str; 15] = [
     "cycles",
     "watch",
     "mutual_exclusion",
+    "locks",
+    "files",
+    "ledger",
     "bounded_growth",
     "convergence",
 ];
@@ -123,6 +126,7 @@ fn long_histories_of_every_kind_cost_little_for_each_fact() {
     let complete = |id: u64, output: Value| {
         Mark::new("history.complete").with("id", id).with("outcome", "ok").with("output", output)
     };
+    tell(10, Mark::new("lock.ticket").with("token", "t"));
     tell(5, Mark::new("watch.started").with("watcher", "w").with("from", 1u64));
     for id in 1..=8_000u64 {
         let key = Value::from(id % 7);
@@ -144,6 +148,17 @@ fn long_histories_of_every_kind_cost_little_for_each_fact() {
         tell(7, invoke(id * 3 + 1, "read", key.clone()));
         tell(1, Mark::new("apply").with("op", id * 3 + 1).with("key", key.clone()).with("version", id));
         tell(7, complete(id * 3 + 1, Value::from(id)));
+        tell(10, Mark::new("lock.wanted").with("lock", "f").with("token", "t"));
+        tell(10, Mark::new("lock.taken").with("lock", "f").with("token", "t"));
+        let file = |kind: &'static str| Mark::new(kind).with("file", "f").with("boot", 1u64).with("weak", false);
+        tell(10, file("file.writing").with("version", id).with("digest", id));
+        tell(10, file("file.saved").with("version", id).with("digest", id));
+        tell(10, file("file.reading"));
+        tell(10, file("file.read").with("version", id).with("digest", id));
+        tell(10, Mark::new("ledger.acked").with("ledger", "g").with("first", id).with("digests", vec![id]));
+        tell(10, Mark::new("ledger.reading").with("ledger", "g"));
+        tell(10, Mark::new("ledger.read").with("ledger", "g").with("from", id).with("digests", vec![id]));
+        tell(10, Mark::new("lock.left").with("lock", "f").with("token", "t"));
         // Ten transactions append to each key, and each reads what it appends to.
         let list_key = Value::from(1_000 + id / 10);
         let seen: Value = (id / 10 * 10..=id).filter(|value| *value > 0).collect();
@@ -157,7 +172,7 @@ fn long_histories_of_every_kind_cost_little_for_each_fact() {
     for client in [6, 7, 8] {
         tell(client, Mark::new("workload.done").with("client", u64::from(client)));
     }
-    assert_eq!(facts, 160_004);
+    assert_eq!(facts, 240_005);
     let of_records = ["custody", "exactly_once", "bounded_growth"];
     let idle: Vec<&str> = panel.judged().iter().filter(|(_, judged)| *judged == 0).map(|(oracle, _)| *oracle).collect();
     assert_eq!(idle, of_records, "no limit was stated and no record kept");
