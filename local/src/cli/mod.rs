@@ -29,7 +29,7 @@ const EXIT_CODES: &str = "Exit codes:
   `lock` ends with the code of the command that it ran.";
 
 #[derive(Parser)]
-#[command(name = "stormproof workspace", about = ABOUT, max_term_width = 110, after_help = EXIT_CODES)]
+#[command(name = "stormproof workspace", bin_name = "stormproof workspace", about = ABOUT, max_term_width = 110, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

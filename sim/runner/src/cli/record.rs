@@ -4,8 +4,10 @@
 
 use super::Session;
 use crate::exit::Exit;
+use crate::explore::{Strategy, again};
 use crate::recording::Recording;
-use crate::scenario::Scenario;
+use crate::scenario::write::Comments;
+use crate::scenario::{self, Scenario};
 use crate::shrink::Shrunk;
 use crate::verdict::Verdict;
 use std::path::Path;
@@ -17,9 +19,17 @@ pub fn failure(session: &mut Session<'_, '_>, file: &Path, scenario: &Scenario, 
         session.console.note(format!("nothing recorded: seed {} of {} does not fail", verdict.seed, scenario.path));
         return Ok(());
     }
-    let text = text_of(scenario).map_err(|why| session.broken(why))?;
     let expected = (verdict.signature.as_deref(), verdict.fingerprint);
-    write(session, file, scenario, &text, verdict.seed, expected)
+    let (by, forks) = (verdict.strategy, &verdict.forks);
+    if by == Strategy::Uniform && forks.is_empty() {
+        let text = text_of(scenario).map_err(|why| session.broken(why))?;
+        return write(session, file, scenario, &text, verdict.seed, expected);
+    }
+    // What was run is not what the file says: the recording holds the scenario that the strategy made of it.
+    let explored = again(scenario, session.registry, verdict.seed, by, forks);
+    let explored = explored.map_err(|error| session.refused(error))?;
+    let text = scenario::write::write(&explored, &Comments::default());
+    write(session, file, &explored, &text, verdict.seed, expected)
 }
 
 /// Writes a recording of what a search ended with; `out` is the shrunk scenario's file.
