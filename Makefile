@@ -56,6 +56,9 @@ queue-test: ## Sweeps over a NATS queue whose workers and server are killed; ins
 faults: ## Shows what each fault does to a probe: asked, fired, effect observed.
 	cargo run --quiet --release --locked -p stormproof-tests --bin faults
 
+million: ## Sweeps up to a million quick seeds and prints the peak of memory.
+	cargo run --quiet --release --locked -p stormproof-tests --example million
+
 shrink-table: ## Shrinks failing runs of each planted defect and prints their sizes before and after.
 	cargo run --quiet --release --locked -p stormproof-tests --example shrink-table
 
@@ -81,4 +84,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message recording ledger; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test shrink-table explore-table survival fmt lint doc book fuzz
+.PHONY: help run test sweep million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test shrink-table explore-table survival fmt lint doc book fuzz
