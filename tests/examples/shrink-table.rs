@@ -60,12 +60,16 @@ fn main() -> ExitCode {
     );
     let mut rows = Vec::new();
     for defect in &registry.defects {
-        for scenario in [Scenario::load(defect.scenario, &registry).ok(), planted(defect, &registry)] {
-            let Some(scenario) = scenario else {
-                eprintln!("{}: a scenario cannot be read; run this from the project's folder", defect.id);
-                return ExitCode::FAILURE;
-            };
-            let by_hand = by_hand(defect, &registry);
+        let negative = Scenario::load(defect.scenario, &registry).ok();
+        let (Some(negative), Some(main)) = (negative, planted(defect, &registry)) else {
+            eprintln!("{}: a scenario cannot be read; run this from the project's folder", defect.id);
+            return ExitCode::FAILURE;
+        };
+        let by_hand = by_hand(defect, &registry);
+        // A defect of other roles changes nothing in the main scenario.
+        let shares = |role: &str| negative.groups.iter().any(|group| group.role.name == role);
+        let main = Some(main).filter(|main| main.groups.iter().all(|group| shares(group.role.name)));
+        for scenario in [Some(negative.clone()), main].into_iter().flatten() {
             rows.extend(shrink_some(defect, &scenario, &registry, wanted, by_hand));
         }
     }

@@ -100,9 +100,25 @@ impl Queue {
             let last = results.cached_info().state.last_sequence;
             // The header first: whoever sees the consumer looks for it.
             self.publish(self.header_subject(batch), header.as_bytes()).await?;
-            self.work.create_consumer(config).await.map_err(|error| self.said(&error))?;
+            let consumer = self.work.create_consumer(config.clone()).await.map_err(|error| self.said(&error))?;
+            let info = consumer.cached_info();
+            if info.num_pending == 0 && info.num_ack_pending == 0 && self.has_tasks(batch).await? {
+                // A server that was killed may remember deliveries of tasks that it has lost. What is posted anew takes
+                // their places in the stream, and a consumer that believes to be past them never hands it out.
+                self.work.delete_consumer(batch).await.map_err(|error| self.said(&error))?;
+                self.work.create_consumer(config).await.map_err(|error| self.said(&error))?;
+            }
             Ok(last)
         })
+    }
+
+    /// Whether a task of the batch is in the queue, held or not.
+    async fn has_tasks(&self, batch: &str) -> Result<bool, String> {
+        match self.work.get_first_raw_message_by_subject(self.work_subject(batch, "*"), 1).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+            Err(error) => Err(self.said(&error)),
+        }
     }
 
     /// Ends a batch. Its tasks go; its results only if nobody wants them any more.
