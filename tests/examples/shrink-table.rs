@@ -60,15 +60,14 @@ fn main() -> ExitCode {
     );
     let mut rows = Vec::new();
     for defect in &registry.defects {
-        let negative = Scenario::load(defect.scenario, &registry).ok();
-        let (Some(negative), Some(main)) = (negative, planted(defect, &registry)) else {
+        let Ok(negative) = Scenario::load(defect.scenario, &registry) else {
             eprintln!("{}: a scenario cannot be read; run this from the project's folder", defect.id);
             return ExitCode::FAILURE;
         };
         let by_hand = by_hand(defect, &registry);
-        // A defect of other roles changes nothing in the main scenario.
+        // A defect of other roles changes nothing in the main scenario, and its oracle is not asked there.
         let shares = |role: &str| negative.groups.iter().any(|group| group.role.name == role);
-        let main = Some(main).filter(|main| main.groups.iter().all(|group| shares(group.role.name)));
+        let main = planted(defect, &registry).filter(|main| main.groups.iter().all(|group| shares(group.role.name)));
         for scenario in [Some(negative.clone()), main].into_iter().flatten() {
             rows.extend(shrink_some(defect, &scenario, &registry, wanted, by_hand));
         }
