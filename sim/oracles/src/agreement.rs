@@ -81,14 +81,6 @@ impl Oracle for Agreement {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

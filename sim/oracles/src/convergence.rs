@@ -103,10 +103,6 @@ impl Oracle for Convergence {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
     /// Before any client has begun this waits for one, so that no run ends before it starts.
     fn pending(&self) -> Option<String> {
         if self.clients.is_empty() {

@@ -151,14 +151,6 @@ impl Oracle for Durability {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

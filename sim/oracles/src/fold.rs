@@ -131,14 +131,6 @@ impl Oracle for Fold {
         self.stated(reader.text("machine")?, reader.number("lsn")?, reader.value("digest")?, loaded, seen)
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

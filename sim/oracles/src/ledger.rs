@@ -178,14 +178,6 @@ impl Oracle for Ledger {
         judged
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

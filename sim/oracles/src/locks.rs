@@ -165,10 +165,6 @@ impl Oracle for Locks {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
     fn pending(&self) -> Option<String> {
         self.locks.iter().find_map(|(name, lock)| {
             let waiter = self.waits_for_the_dead(lock)?;

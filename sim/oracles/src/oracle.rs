@@ -13,10 +13,14 @@ pub trait Oracle: Send {
     /// Takes the next fact, in the order of time. Marks of other oracles are passed over.
     fn observe(&mut self, seen: &Observed) -> Result<(), Violation>;
     /// Called once, when the healed run has converged or its time is up: what must hold at quiescence.
-    fn finish(&mut self) -> Result<(), Violation>;
+    fn finish(&mut self) -> Result<(), Violation> {
+        Ok(())
+    }
     /// What a healed system still has to do, as a sentence ("record 17 is still in edge-0/staging");
     /// `None` when this oracle waits for nothing.
-    fn pending(&self) -> Option<String>;
+    fn pending(&self) -> Option<String> {
+        None
+    }
     /// From now on the process stays broken for good: [`Oracle::pending`] and [`Oracle::finish`] no longer ask for
     /// what only that process could still do. What it says, and what was promised to others, is judged as before.
     fn excuse(&mut self, process: ProcessId) {

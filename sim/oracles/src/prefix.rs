@@ -153,14 +153,6 @@ impl Oracle for Prefix {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

@@ -262,14 +262,6 @@ impl Oracle for Causal {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

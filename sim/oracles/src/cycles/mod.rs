@@ -185,10 +185,6 @@ impl Oracle for Cycles {
         }
     }
 
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

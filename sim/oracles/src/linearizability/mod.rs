@@ -173,10 +173,6 @@ impl Oracle for Linearizability {
         Ok(())
     }
 
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }

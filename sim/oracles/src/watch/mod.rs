@@ -243,10 +243,6 @@ impl Oracle for Watch {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
     fn pending(&self) -> Option<String> {
         let waits = |watcher: &Watcher| watcher.phase == Phase::Open && !self.excused.contains(&watcher.process);
         self.watchers.iter().filter(|(_, watcher)| waits(watcher)).find_map(|(name, watcher)| {

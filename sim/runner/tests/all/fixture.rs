@@ -282,14 +282,6 @@ impl Oracle for Promise {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Violation> {
-        Ok(())
-    }
-
-    fn pending(&self) -> Option<String> {
-        None
-    }
-
     fn judged(&self) -> u64 {
         self.judged
     }
@@ -321,10 +313,6 @@ impl Oracle for Answered {
             }
             _ => {}
         }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), Violation> {
         Ok(())
     }
 
