@@ -18,7 +18,7 @@ struct Layer {
 }
 
 const EVERYONE: &[&str] =
-    &["contract", "kernel", "oracles", "runner", "host", "scenarios", "edge", "workspace", "local"];
+    &["contract", "kernel", "oracles", "runner", "host", "scenarios", "consensus", "edge", "workspace", "local"];
 
 const LAYERS: [Layer; 10] = [
     Layer { folder: "sim/contract", may_know: &[], tests_may_know: &[], real: false },
