@@ -169,6 +169,18 @@ pub enum Body {
     },
     /// Stand for election now: the leader hands over (thesis, section 3.10).
     TimeoutNow,
+    /// A follower asks which index a read must wait for (thesis, section 6.4).
+    ReadIndex {
+        /// Names the read; never used twice, not even by a later incarnation.
+        context: u64,
+    },
+    /// The answer, given after a majority has confirmed who leads.
+    ReadIndexReply {
+        /// Of the question.
+        context: u64,
+        /// What must have been applied.
+        index: u64,
+    },
 }
 
 /// What a follower has of a leader's log.
