@@ -1,3 +1,11 @@
 //! The Routing Coordination Service: etcd's data model on a replicated log (spec 001).
 
+pub mod command;
+pub mod limits;
 pub mod message;
+pub mod span;
+pub mod store;
+
+pub use command::Command;
+pub use limits::Limits;
+pub use store::Store;
