@@ -2,6 +2,7 @@
 
 use crate::planted::Planted;
 use crate::raft::{Envelope, Tuning};
+use crate::rcs::Limits;
 use crate::wal;
 use contract::{Addr, Duration};
 
@@ -28,6 +29,17 @@ pub struct Config {
     pub polls: usize,
     /// Reads that wait to be confirmed, at most; more are asked to try another member.
     pub reads: usize,
+    /// Limits of the store; the same at all members of a cluster.
+    pub limits: Limits,
     /// The defects that are switched on.
     pub planted: Planted,
+}
+
+impl Config {
+    /// How long a leader waits for a lease of `ttl_ms` milliseconds to be renewed: by its own clock, which may be faster than the
+    /// holder's.
+    pub(super) fn patience(&self, ttl_ms: u64) -> Duration {
+        let margin = ttl_ms.saturating_mul(self.tuning.drift_ppm) / 1_000_000;
+        Duration::from_millis(ttl_ms.saturating_add(margin).saturating_add(1))
+    }
 }

@@ -1,10 +1,11 @@
 //! The role `rcs`: members of the service, each with its append process.
 
 use super::index;
-use crate::member;
+use crate::member::{self, Member};
 use crate::planted::Planted;
 use crate::raft::Tuning;
-use contract::cell::Blueprint;
+use crate::rcs::Limits;
+use contract::cell::{Blueprint, blueprint};
 use contract::knobs::{Knob, Knobs};
 use contract::plan::{Core, PlanError, Role, RoleKind, Site};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(super) const ROLE: Role = Role {
     other_build: None,
 };
 
-const KNOBS: [Knob; 17] = [
+const KNOBS: [Knob; 20] = [
     Knob::millis("election", "a follower waits at least so long for a leader", 300, 50, 5_000),
     Knob::millis("election_spread", "... and at most so much longer; drawn anew each time", 300, 50, 5_000),
     Knob::millis(
@@ -44,14 +45,14 @@ const KNOBS: [Knob; 17] = [
     Knob::millis("poll", "after this a watch is answered although nothing has changed", 2_000, 100, 10_000),
     Knob::count("polls", "watches that wait for changes", 256, 8, 65_536),
     Knob::count("reads", "reads that wait to be confirmed", 256, 8, 65_536),
+    Knob::count("history", "revisions that the store keeps", 10_000, 20, 1_000_000),
+    Knob::count("sessions", "sessions that the store keeps", 1_024, 16, 65_536),
+    Knob::bytes("answer_bytes", "rows or changes in one answer", 262_144, 16_384, 393_216),
 ];
 
 fn build(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
     match site.process {
-        "member" => {
-            config(site)?;
-            Err(PlanError("the member is not part of this build".to_owned()))
-        }
+        "member" => Ok(blueprint::<Member>(Arc::new(config(site)?))),
         _ => Err(PlanError("the append process is not part of this build".to_owned())),
     }
 }
@@ -71,8 +72,20 @@ fn config(site: &Site<'_>) -> Result<member::Config, PlanError> {
         poll: knobs.time("poll"),
         polls: knobs.size("polls"),
         reads: knobs.size("reads"),
+        limits: limits(knobs),
         planted: Planted::among(site.defects)?,
     })
+}
+
+fn limits(knobs: &Knobs) -> Limits {
+    Limits {
+        history: knobs.get("history"),
+        sessions: knobs.size("sessions"),
+        answer_bytes: knobs.size("answer_bytes"),
+        value_bytes: 8_192,
+        ttl_least_ms: 100,
+        ..Limits::default()
+    }
 }
 
 fn tuning(knobs: &Knobs) -> Tuning {
