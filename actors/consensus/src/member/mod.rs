@@ -102,7 +102,7 @@ impl Actor for Member {
                 }
             }
             Inbox::Client(request) => match &mut self.phase {
-                Phase::Serving(serving) => serving.on_client(request, ctx)?,
+                Phase::Serving(serving) => serving.on_client(&request, ctx)?,
                 _ => serving::retry(&request, None, ctx),
             },
             Inbox::Admin(request) => self.on_admin(&request, ctx)?,

@@ -182,8 +182,8 @@ impl Serving {
         self.core.leader().map(|leader| leader.slot)
     }
 
-    pub(super) fn on_client(&mut self, request: Request, ctx: &mut Context<'_, Member>) -> Result<(), Halt> {
-        let Request { call, reply_to, ref ask } = request;
+    pub(super) fn on_client(&mut self, request: &Request, ctx: &mut Context<'_, Member>) -> Result<(), Halt> {
+        let Request { call, reply_to, ref ask } = *request;
         match ask {
             Ask::Read(read) => self.on_read(read.clone(), (reply_to, call), ctx),
             Ask::Watch(watch) => {
@@ -201,7 +201,7 @@ impl Serving {
                 }
                 let command = Command::Client { id: *id, operation: operation.clone() };
                 if !self.propose(&command, Some(waiter), ctx)? {
-                    retry(&request, self.hint().filter(|_| !self.core.leads()), ctx);
+                    retry(request, self.hint().filter(|_| !self.core.leads()), ctx);
                 }
                 Ok(())
             }

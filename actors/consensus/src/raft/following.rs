@@ -125,7 +125,7 @@ impl Core {
         }
         let pages: Vec<Blob> = held.into_iter().flatten().collect();
         let snapshot = Snapshot { meta, pages: pages.into() };
-        self.log.restore(snapshot.clone());
+        self.log.restore(&snapshot);
         self.durable.restored(at.index);
         self.commit = at.index;
         self.handed = at.index;

@@ -103,7 +103,7 @@ impl Log {
     }
 
     /// Becomes what `snapshot` stands for, and nothing more.
-    pub(super) fn restore(&mut self, snapshot: Snapshot) {
+    pub(super) fn restore(&mut self, snapshot: &Snapshot) {
         assert!(snapshot.meta.at.index > self.snapshot.meta.at.index, "a snapshot is replaced by a newer one");
         *self = Log::new(snapshot.clone(), snapshot.meta.at, Vec::new());
     }
