@@ -6,7 +6,8 @@
 //! | `apply {op, key, version}` | a replica | it applies the operation: a write or a swap makes `version`; a read, or a swap that does not swap, sees `version`; 0 is "never written" |
 //!
 //! Versions of a key rise with each effect, with gaps or without. Several replicas may state the same, and a
-//! crash may lose a mark as long as another states it before the client hears of its end. The first
+//! crash may lose a mark as long as another states it before the client hears of its end. A read that is asked
+//! again may be served again, and see something newer: the client was told one of those sights. Of all else the first
 //! statement is the operation's point, so it lies after the invocation and before the return; a sight of a
 //! version needs an instant between its invocation and its point at which that was the newest. Then the
 //! sequential register must give what the client was told. A system that states no `apply` is not judged.
@@ -50,6 +51,8 @@ struct Asked {
     /// The newest version of its key at its invocation.
     newest: u64,
     point: Option<Point>,
+    /// What a read that was served again saw later.
+    again: Vec<Point>,
     failed: bool,
 }
 
@@ -80,7 +83,7 @@ impl LinearizationPoints {
         let request = Request::of(action, input).map_err(|why| senseless(Self::NAME, seen, why))?;
         let Some(request) = request else { return Ok(()) };
         let newest = self.keys.entry(request.key.clone()).or_default().newest();
-        let asked = Asked { request, event: seen.event, newest, point: None, failed: false };
+        let asked = Asked { request, event: seen.event, newest, point: None, again: Vec::new(), failed: false };
         self.operations.invoke(op, (), seen)?;
         match self.requests.insert(op, asked) {
             None => Ok(()),
@@ -100,8 +103,14 @@ impl LinearizationPoints {
         if asked.request.key != *key {
             return Err(senseless(Self::NAME, seen, "the operation is on another key"));
         }
+        let again = matches!(asked.request.action, Action::Read) && asked.point.is_some();
         if let Some(point) = asked.point {
-            return if point.version == version { Ok(()) } else { Err(twice(op, point, version, seen)) };
+            if point.version == version {
+                return Ok(());
+            }
+            if !again {
+                return Err(twice(op, point, version, seen));
+            }
         }
         if asked.failed {
             return Err(broken("failed operation applied")
@@ -110,7 +119,12 @@ impl LinearizationPoints {
         }
         let Some(versions) = self.keys.get_mut(key) else { unreachable!("the invocation entered the key") };
         versions.place(op, asked, version, seen)?;
-        asked.point = Some(Point { version, event: seen.event });
+        let point = Point { version, event: seen.event };
+        if again {
+            asked.again.push(point);
+        } else {
+            asked.point = Some(point);
+        }
         Ok(())
     }
 
@@ -132,8 +146,10 @@ impl LinearizationPoints {
                 Ok(())
             }
             (Outcome::Ok, None) => Err(unapplied().seen_in(&[asked.event, seen.event])),
-            (Outcome::Ok, Some(point)) => {
+            (Outcome::Ok, Some(first)) => {
                 let Some(versions) = self.keys.get(&asked.request.key) else { unreachable!("it has a point there") };
+                let told = |point: &&Point| versions.agrees(op, asked, **point, end.output, seen).is_ok();
+                let point = asked.again.iter().find(told).copied().unwrap_or(first);
                 versions.agrees(op, asked, point, end.output, seen)
             }
         }

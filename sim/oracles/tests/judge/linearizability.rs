@@ -8,7 +8,7 @@ use oracles::Oracle;
 use oracles::linearizability::Linearizability;
 
 /// Histories that the search and, with their `apply` marks, the witness check accept.
-const GOOD: [&str; 6] = [
+const GOOD: [&str; 7] = [
     "client history.invoke id=1 action=write input=[k 1]
      edge apply op=1 key=k version=1
      client history.complete id=1 outcome=ok output=true
@@ -67,6 +67,23 @@ const GOOD: [&str; 6] = [
      client history.invoke id=3 action=read input=k
      edge apply op=3 key=k version=2
      client history.complete id=3 outcome=ok output=1
+     finish",
+    // A read that is asked again is served again; its client hears the first answer, or the second.
+    "client history.invoke id=1 action=read input=k
+     edge apply op=1 key=k version=0
+     client2 history.invoke id=2 action=write input=[k 1]
+     edge apply op=2 key=k version=1
+     client2 history.complete id=2 outcome=ok output=true
+     other apply op=1 key=k version=1
+     client history.complete id=1 outcome=ok output=[]
+     client history.invoke id=3 action=read input=k
+     edge apply op=3 key=k version=1
+     client2 history.invoke id=4 action=write input=[k 2]
+     edge apply op=4 key=k version=2
+     client2 history.complete id=4 outcome=ok output=true
+     other apply op=3 key=k version=2
+     client history.complete id=3 outcome=ok output=2
+     other apply op=3 key=k version=2
      finish",
     // What failed never happens, and actions on other things are none of this.
     "client history.invoke id=1 action=write input=[k 1]
@@ -179,7 +196,7 @@ fn the_search_rejects_what_has_no_order() {
 }
 
 /// Stated orders that do not explain what clients saw.
-const MISFITS: [(&str, &str); 12] = [
+const MISFITS: [(&str, &str); 14] = [
     (
         "a stale read",
         "client history.invoke id=1 action=write input=[k 1]
@@ -212,6 +229,24 @@ const MISFITS: [(&str, &str); 12] = [
         "client history.invoke id=1 action=write input=[k 1]
          edge apply op=1 key=k version=1
          edge apply op=1 key=k version=2   <- C1",
+    ),
+    (
+        "a read served again goes back",
+        "client history.invoke id=1 action=write input=[k 1]
+         edge apply op=1 key=k version=1
+         client history.complete id=1 outcome=ok output=true
+         client2 history.invoke id=2 action=read input=k
+         edge apply op=2 key=k version=1
+         other apply op=2 key=k version=0   <- C1",
+    ),
+    (
+        "a read served twice and told a third value",
+        "client history.invoke id=1 action=read input=k
+         edge apply op=1 key=k version=0
+         client2 history.invoke id=2 action=write input=[k 1]
+         edge apply op=2 key=k version=1
+         edge apply op=1 key=k version=1
+         client history.complete id=1 outcome=ok output=7   <- C1",
     ),
     ("nobody asked", "edge apply op=1 key=k version=1   <- C1"),
     (
