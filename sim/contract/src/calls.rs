@@ -24,7 +24,7 @@ pub struct Retry {
 
 impl Retry {
     /// The wait after attempt number `attempt` (from 1): exponential, then uniform in its upper half (equal jitter).
-    fn wait(&self, attempt: u32, random: u64) -> Duration {
+    pub fn wait(&self, attempt: u32, random: u64) -> Duration {
         let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(16));
         let cap = doubled.min(self.longest).max(Duration::from_nanos(2));
         let half = cap / 2;

@@ -1,6 +1,8 @@
 //! The Routing Coordination Service: etcd's data model on a replicated log (spec 001).
 
+pub mod client;
 pub mod command;
+pub mod lease;
 pub mod limits;
 pub mod message;
 pub mod span;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod host;
+
 use consensus::rcs::message::{
     Compare, Keys, Operation, OperationId, Read, Relation, Step, Target, Transaction, Watch,
 };
