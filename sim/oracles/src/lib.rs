@@ -9,7 +9,7 @@
 //! | know what is judged of records | [`custody`], [`exactly_once`], [`convergence`] |
 //! | know what is judged of registers and transactions | [`linearizability`], [`causal`], [`sessions`], [`cycles`] |
 //! | know what is judged of logs and streams | [`agreement`], [`durability`], [`prefix`], [`fold`], [`watch`], [`ledger`] |
-//! | know what is judged of locks, files and sizes | [`mutual_exclusion`], [`locks`], [`files`], [`bounded_growth`] |
+//! | know what is judged of locks, files and sizes | [`mutual_exclusion`], [`leases`], [`locks`], [`files`], [`bounded_growth`] |
 //! | judge a run | [`Panel`], [`all`] |
 //! | judge a real cluster | [`log`] |
 //! | give a history to Jepsen's checkers | [`edn`] |
@@ -26,6 +26,7 @@ pub mod exactly_once;
 pub mod fact;
 pub mod files;
 pub mod fold;
+pub mod leases;
 pub mod ledger;
 pub mod linearizability;
 pub mod locks;

@@ -10,6 +10,7 @@ use crate::durability::Durability;
 use crate::exactly_once::ExactlyOnce;
 use crate::files::Files;
 use crate::fold::Fold;
+use crate::leases::Leases;
 use crate::ledger::Ledger;
 use crate::linearizability::{Linearizability, LinearizationPoints};
 use crate::locks::Locks;
@@ -58,6 +59,7 @@ pub fn all() -> Vec<OracleKind> {
             "watchers get every change once, in the order of revisions, and are told the truth about progress"
         ),
         kind!(MutualExclusion, "a hard lock has one holder, and at the resource fencing tokens never decrease"),
+        kind!(Leases, "a lease lasts for as long as its holder was promised when it renewed it"),
         kind!(Locks, "a lock has one holder; one that runs is never broken, one that died does not block"),
         kind!(Files, "a saved file is whole, kept, never goes back, and leaves nothing else behind"),
         kind!(

@@ -15,6 +15,7 @@ mod exactly_once;
 mod files;
 mod fold;
 mod generated;
+mod leases;
 mod ledger;
 mod legal;
 mod linearizability;

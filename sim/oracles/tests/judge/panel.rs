@@ -4,7 +4,7 @@ use crate::story::observed;
 use contract::{Mark, Observed, ProcessId, Time, Value};
 use oracles::{Panel, UnknownOracle, all};
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "custody",
     "exactly_once",
     "agreement",
@@ -18,6 +18,7 @@ const NAMES: [&str; 18] = [
     "cycles",
     "watch",
     "mutual_exclusion",
+    "leases",
     "locks",
     "files",
     "ledger",
@@ -138,6 +139,8 @@ fn long_histories_of_every_kind_cost_little_for_each_fact() {
         tell(1, Mark::new("lock.acquired").with("lock", "l").with("holder", "h").with("token", id).with("hard", true));
         tell(3, Mark::new("resource.write").with("resource", "r").with("token", id));
         tell(1, Mark::new("lock.released").with("lock", "l").with("holder", "h").with("token", id));
+        tell(1, Mark::new("lease.held").with("lease", id).with("span", 1u64));
+        tell(2, Mark::new("lease.ended").with("lease", id).with("why", "expired"));
         tell(1, Mark::new("gauge").with("name", "queue").with("value", id));
         tell(4, Mark::new("session.wrote").with("session", "s").with("key", "k").with("version", id));
         tell(1, Mark::new("store.changed").with("revision", id).with("key", "k"));
@@ -172,7 +175,7 @@ fn long_histories_of_every_kind_cost_little_for_each_fact() {
     for client in [6, 7, 8] {
         tell(client, Mark::new("workload.done").with("client", u64::from(client)));
     }
-    assert_eq!(facts, 240_005);
+    assert_eq!(facts, 256_005);
     let of_records = ["custody", "exactly_once", "bounded_growth"];
     let idle: Vec<&str> = panel.judged().iter().filter(|(_, judged)| *judged == 0).map(|(oracle, _)| *oracle).collect();
     assert_eq!(idle, of_records, "no limit was stated and no record kept");
