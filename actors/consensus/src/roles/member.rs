@@ -5,6 +5,7 @@ use crate::member::{self, Member};
 use crate::planted::Planted;
 use crate::raft::Tuning;
 use crate::rcs::Limits;
+use crate::wal::{self, Log};
 use contract::cell::{Blueprint, blueprint};
 use contract::knobs::{Knob, Knobs};
 use contract::plan::{Core, PlanError, Role, RoleKind, Site};
@@ -21,7 +22,7 @@ pub(super) const ROLE: Role = Role {
     other_build: None,
 };
 
-const KNOBS: [Knob; 20] = [
+const KNOBS: [Knob; 26] = [
     Knob::millis("election", "a follower waits at least so long for a leader", 300, 50, 5_000),
     Knob::millis("election_spread", "... and at most so much longer; drawn anew each time", 300, 50, 5_000),
     Knob::millis(
@@ -48,12 +49,18 @@ const KNOBS: [Knob; 20] = [
     Knob::count("history", "revisions that the store keeps", 10_000, 20, 1_000_000),
     Knob::count("sessions", "sessions that the store keeps", 1_024, 16, 65_536),
     Knob::bytes("answer_bytes", "rows or changes in one answer", 262_144, 16_384, 393_216),
+    wal::KNOBS[0],
+    wal::KNOBS[1],
+    wal::KNOBS[2],
+    wal::KNOBS[3],
+    wal::KNOBS[4],
+    wal::KNOBS[5],
 ];
 
 fn build(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
     match site.process {
         "member" => Ok(blueprint::<Member>(Arc::new(config(site)?))),
-        _ => Err(PlanError("the append process is not part of this build".to_owned())),
+        _ => Ok(blueprint::<Log>(Arc::new(wal::Config::from_knobs(site.knobs)))),
     }
 }
 
