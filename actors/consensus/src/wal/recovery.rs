@@ -56,11 +56,41 @@ pub struct Recovered {
     pub verdict: Verdict,
 }
 
-/// Reads and judges the newest log file. `fresh` is the id that the disk gets if it needs one.
+/// Looks at a file before it is believed that something is missing from it.
+const LOOKS: usize = 4;
+
+/// Reads and judges the newest log file. `fresh` is the id that the disk gets if it needs one. A device that hands out
+/// another place's bytes may do so twice alike: where something seems to be missing, the best of several looks counts.
 ///
 /// # Errors
 /// When the disk fails rather than a part of it: try again later.
 pub fn read(names: &[Name], fresh: u64, disk: &mut Disk<'_>) -> Result<Recovered, DiskError> {
+    let mut best = look(names, fresh, disk)?;
+    for _ in 1..LOOKS {
+        if best.verdict.missing() == (0, 0) {
+            break;
+        }
+        let again = look(names, fresh, disk)?;
+        if again.verdict.missing() < best.verdict.missing() {
+            best = again;
+        }
+    }
+    Ok(best)
+}
+
+impl Verdict {
+    /// How much seems to be missing, for comparing two looks at one file.
+    fn missing(&self) -> (u8, u64) {
+        match self {
+            Verdict::Fresh => (0, 0),
+            Verdict::Whole { torn } => (0, *torn),
+            Verdict::Rotten { .. } => (1, 0),
+            Verdict::Forgotten => (2, 0),
+        }
+    }
+}
+
+fn look(names: &[Name], fresh: u64, disk: &mut Disk<'_>) -> Result<Recovered, DiskError> {
     let Some(number) = newest(names) else {
         return Ok(Recovered { kept: Kept::fresh(fresh), verdict: Verdict::Fresh });
     };
