@@ -1,16 +1,16 @@
 //! The role `rcs_client`: registers, locks, watches and the operator, as many of each as the knobs say.
 
-use super::index;
+use super::{index, members};
 use crate::planted::Planted;
 use crate::workload::client::{self, Client};
 use crate::workload::holder::{self, Holder};
 use crate::workload::operator::{self, Operator};
 use crate::workload::watcher::{self, Watcher};
+use contract::Duration;
 use contract::calls::Retry;
 use contract::cell::{Blueprint, blueprint};
 use contract::knobs::{Knob, Knobs};
 use contract::plan::{Core, PlanError, Role, RoleKind, Site};
-use contract::{Addr, Duration, Message};
 use std::sync::Arc;
 
 pub(super) const ROLE: Role = Role {
@@ -160,12 +160,6 @@ fn service_operator(site: &Site<'_>) -> Result<operator::Config, PlanError> {
         awaited: knobs.flag("awaited"),
         retry: retry(knobs, Some(knobs.time("deadline"))),
     })
-}
-
-/// The members, by slot, as whoever accepts `M`.
-fn members<M: Message>(site: &Site<'_>) -> Result<Vec<Addr<M>>, PlanError> {
-    let count = site.directory.count("rcs").max(1);
-    (0..count).map(|slot| site.directory.addr("rcs", slot, "member")).collect()
 }
 
 /// The number of a process among those of its kind on all nodes.

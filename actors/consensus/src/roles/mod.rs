@@ -1,18 +1,22 @@
-//! What scenario files may ask for: the service `rcs`, its clients `rcs_client` and what their locks protect,
-//! `rcs_resource`.
+//! What scenario files may ask for: the service `rcs`, its clients `rcs_client`, what their locks protect,
+//! `rcs_resource`, and the examination `rcs_exam`.
 
 mod client;
 mod member;
 
+use crate::exam::{self, Examiner};
 use crate::planted::Planted;
 use crate::resource::{self, Resource};
+use contract::calls::Retry;
 use contract::cell::{Blueprint, blueprint};
+use contract::knobs::Knob;
 use contract::plan::{Core, PlanError, Role, RoleKind, Site};
+use contract::{Addr, Message};
 use std::sync::Arc;
 
 /// The roles of this component.
 pub fn roles() -> Vec<Role> {
-    vec![member::ROLE, client::ROLE, RESOURCE]
+    vec![member::ROLE, client::ROLE, RESOURCE, EXAM]
 }
 
 const RESOURCE: Role = Role {
@@ -26,10 +30,41 @@ const RESOURCE: Role = Role {
     other_build: None,
 };
 
+const EXAM: Role = Role {
+    name: "rcs_exam",
+    about: "an examiner that asks the Routing Coordination Service a script of questions with known answers",
+    kind: RoleKind::Workload,
+    core: Core::All,
+    knobs: &EXAM_KNOBS,
+    processes: |_| vec!["examiner".to_owned()],
+    build: build_exam,
+    other_build: None,
+};
+
+const EXAM_KNOBS: [Knob; 2] = [
+    Knob::millis("patience", "time between a question whose answer was too early and its repetition", 100, 10, 5_000),
+    Knob::millis("silence", "after this another member is asked; longer than a watch lasts", 3_000, 200, 60_000),
+];
+
+fn build_exam(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
+    let silence = site.knobs.time("silence");
+    Ok(blueprint::<Examiner>(Arc::new(exam::Config {
+        members: members(site)?,
+        patience: site.knobs.time("patience"),
+        retry: Retry { first: silence, longest: silence, deadline: None },
+    })))
+}
+
 fn build_resource(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
     let name = format!("resource-{}", site.index);
     let planted = Planted::among(site.defects)?;
     Ok(blueprint::<Resource>(Arc::new(resource::Config { name, planted })))
+}
+
+/// The members of the service, by slot, as whoever accepts `M`.
+fn members<M: Message>(site: &Site<'_>) -> Result<Vec<Addr<M>>, PlanError> {
+    let count = site.directory.count("rcs").max(1);
+    (0..count).map(|slot| site.directory.addr("rcs", slot, "member")).collect()
 }
 
 /// The index of a node as the wire has it.
