@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// What this build knows. The order is that of `stormproof list`.
 pub fn registry() -> Registry {
     Registry {
-        roles: edge::roles().into_iter().chain(workspace::roles()).collect(),
+        roles: [edge::roles(), workspace::roles(), consensus::roles()].concat(),
         oracles: oracles::all(),
         #[cfg(feature = "planted")]
         defects: planted::defects(),

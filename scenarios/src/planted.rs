@@ -11,7 +11,7 @@ const fn planted(id: &'static str, oracle: &'static str, scenario: &'static str,
     DefectInfo { id, title, oracle, scenario }
 }
 
-const DEFECTS: [DefectInfo; 15] = [
+const DEFECTS: [DefectInfo; 20] = [
     planted(
         "P01",
         "custody",
@@ -101,5 +101,35 @@ const DEFECTS: [DefectInfo; 15] = [
         "files",
         "scenarios/negative/p15_afw_fallback_swallows.toml",
         "the fallback for directories that cannot be synced takes every error for that one",
+    ),
+    planted(
+        "P31",
+        "agreement",
+        "scenarios/negative/p31_old_term_commit.toml",
+        "a leader commits an entry of an earlier term by counting its copies",
+    ),
+    planted(
+        "P32",
+        "mutual_exclusion",
+        "scenarios/negative/p32_lease_own_clock.toml",
+        "a holder judges its lease by its wall clock, and its writes carry no fencing token",
+    ),
+    planted(
+        "P33",
+        "watch",
+        "scenarios/negative/p33_watch_progress_lies.toml",
+        "progress is told up to the store's revision while older changes are still to come",
+    ),
+    planted(
+        "P34",
+        "linearizability",
+        "scenarios/negative/p34_stale_read.toml",
+        "reads are answered without asking a majority who leads",
+    ),
+    planted(
+        "P35",
+        "leases",
+        "scenarios/negative/p35_zombie_revoke.toml",
+        "the end of a lease is applied without looking whether it was renewed since",
     ),
 ];
