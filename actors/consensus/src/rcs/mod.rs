@@ -6,6 +6,7 @@ pub mod lease;
 pub mod limits;
 pub mod message;
 pub mod span;
+pub mod spec;
 pub mod store;
 
 pub use command::Command;
