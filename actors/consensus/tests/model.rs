@@ -5,9 +5,9 @@
 mod support;
 
 use consensus::planted::Planted;
-use consensus::rcs::Store;
 use consensus::rcs::message::{Answer, Change, Keys, Watch};
 use consensus::rcs::spec::Model;
+use consensus::rcs::{Limits, Store};
 use contract::Blob;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
@@ -17,8 +17,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_answers_as_its_model(log in log(), reads in vec(read(), 1..20), watches in vec(watch(), 1..20)) {
-        let (mut store, mut model) = (Store::new(narrow(), Planted::default()), Model::new(narrow()));
+    fn the_store_answers_as_its_model(log in log(), reads in vec(read(), 1..20), watches in vec(watch(), 1..20), answer_bytes in 100usize..350) {
+        let limits = Limits { answer_bytes, ..narrow() };
+        let (mut store, mut model) = (Store::new(limits, Planted::default()), Model::new(limits));
         let (mut reads, mut watches) = (reads.iter().cycle(), watches.iter().cycle());
         for (at, command) in log.iter().enumerate() {
             let index = at as u64 + 1;
@@ -32,7 +33,7 @@ proptest! {
     /// A watcher from the beginning, with pages of any size, sees exactly what the commands said that they changed.
     #[test]
     fn a_watch_from_the_beginning_has_every_change_once(log in log(), limit in 0u64..5) {
-        let limits = consensus::rcs::Limits { history: 1_000, ..narrow() };
+        let limits = Limits { history: 1_000, ..narrow() };
         let mut store = Store::new(limits, Planted::default());
         let mut stated: Vec<(u64, Blob)> = Vec::new();
         for (at, command) in log.iter().enumerate() {

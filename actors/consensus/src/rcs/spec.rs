@@ -66,7 +66,8 @@ impl Model {
         if revision < self.compacted {
             return Answer::Refused(Refusal::Compacted(self.compacted));
         }
-        Answer::Range(range(&self.past[revision as usize], revision, &read.keys, read.limit, &mut self.room()))
+        let mut room = self.limits.answer_bytes;
+        Answer::Range(range(&self.past[revision as usize], revision, &read.keys, read.limit, &mut room))
     }
 
     /// What a watcher may be told.
@@ -97,11 +98,6 @@ impl Model {
 
     fn now(&self) -> &State {
         &self.past[self.past.len() - 1]
-    }
-
-    /// What rows may take in an answer.
-    fn room(&self) -> Option<usize> {
-        Some(self.limits.answer_bytes)
     }
 
     fn changes_in(&self, revision: u64, keys: &Keys) -> Vec<Change> {
@@ -212,7 +208,7 @@ impl Model {
         self.check(branch)?;
         let (before, mut after) = (self.now(), self.now().clone());
         let (old, new) = (self.revision(), self.revision() + 1);
-        let mut room = self.room();
+        let mut room = self.limits.answer_bytes;
         let mut steps = Vec::new();
         for step in branch {
             steps.push(match step {
@@ -284,19 +280,16 @@ fn relates<T: Ord>(left: T, relation: Relation, right: T) -> bool {
     }
 }
 
-/// The first keys that fit; once one does not, nothing more does, which `room` remembers as `None`.
-fn range(state: &State, revision: u64, keys: &Keys, limit: u64, room: &mut Option<usize>) -> Range {
+/// The first keys that fit into `room` bytes, which shrinks.
+fn range(state: &State, revision: u64, keys: &Keys, limit: u64, room: &mut usize) -> Range {
     let mut range = Range { revision, rows: Vec::new(), more: false };
     for row in state.values().filter(|row| keys.contains(&row.key)) {
-        if limit > 0 && range.rows.len() as u64 == limit {
+        let bytes = ITEM_BYTES + row.key.len() + row.value.len();
+        if bytes > *room || (limit > 0 && range.rows.len() as u64 == limit) {
             range.more = true;
-            return range;
+            break;
         }
-        *room = room.and_then(|room| room.checked_sub(ITEM_BYTES + row.key.len() + row.value.len()));
-        if room.is_none() {
-            range.more = true;
-            return range;
-        }
+        *room -= bytes;
         range.rows.push(row.clone());
     }
     range

@@ -47,6 +47,7 @@ pub fn keys() -> impl Strategy<Value = Keys> {
         4 => key().prop_map(Keys::One),
         3 => key().prop_map(Keys::Prefix),
         3 => (key(), key()).prop_map(|(from, to)| Keys::Between(from, to)),
+        2 => Just(Keys::Prefix(Blob::from(Vec::new()))),
     ]
 }
 
@@ -67,14 +68,14 @@ fn relation() -> impl Strategy<Value = Relation> {
 
 /// Leases and sessions are named by early entries: small numbers.
 fn lease() -> impl Strategy<Value = u64> {
-    prop_oneof![3 => Just(0u64), 2 => 1u64..9]
+    prop_oneof![3 => Just(0u64), 3 => 3u64..5, 1 => 1u64..12]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (key(), value(), lease()).prop_map(|(key, value, lease)| Step::Put { key, value, lease }),
-        2 => keys().prop_map(Step::Delete),
-        2 => (keys(), 0u64..3).prop_map(|(keys, limit)| Step::Range { keys, limit }),
+        1 => keys().prop_map(Step::Delete),
+        3 => (keys(), 0u64..3).prop_map(|(keys, limit)| Step::Range { keys, limit }),
     ]
 }
 
@@ -92,8 +93,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::OpenSession),
         20 => transaction().prop_map(Operation::Transact),
         3 => (0u64..1_100).prop_map(|ttl_ms| Operation::Grant { ttl_ms }),
-        2 => (1u64..9).prop_map(|lease| Operation::Renew { lease }),
-        1 => (1u64..9).prop_map(|lease| Operation::Revoke { lease }),
+        2 => lease().prop_map(|lease| Operation::Renew { lease }),
+        1 => lease().prop_map(|lease| Operation::Revoke { lease }),
         1 => (0u64..30).prop_map(|revision| Operation::Compact { revision }),
     ]
 }
@@ -104,7 +105,7 @@ pub fn log() -> impl Strategy<Value = Vec<Command>> {
     let client = (prop_oneof![12 => 1u64..3, 1 => 0u64..12], number, 0u64..2, operation());
     let entry = prop_oneof![
         20 => client.prop_map(Ok),
-        1 => (1u64..9, 0u64..3).prop_map(|(lease, renewals)| Err(Command::Expire { lease, renewals })),
+        1 => (lease(), 0u64..3).prop_map(|(lease, renewals)| Err(Command::Expire { lease, renewals })),
     ];
     vec(entry, 0..60).prop_map(|entries| {
         let open = |session| Command::Client {

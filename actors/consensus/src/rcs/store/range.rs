@@ -13,11 +13,11 @@ impl Budget {
         Budget(bytes)
     }
 
-    /// Takes `bytes` if so many are left; else nothing more fits.
+    /// Takes `bytes` if so many are left.
     fn take(&mut self, bytes: usize) -> bool {
-        let left = self.0.checked_sub(bytes);
-        self.0 = left.unwrap_or(0);
-        left.is_some()
+        let fits = bytes <= self.0;
+        self.0 -= if fits { bytes } else { 0 };
+        fits
     }
 }
 
