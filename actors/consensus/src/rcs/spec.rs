@@ -83,7 +83,8 @@ impl Model {
             let new = self.changes_in(revision, &watch.keys);
             bytes += new.iter().map(change_bytes).sum::<usize>();
             let wanted = watch.limit == 0 || (changes.len() + new.len()) as u64 <= watch.limit;
-            if !changes.is_empty() && !new.is_empty() && !(wanted && bytes <= self.limits.answer_bytes) {
+            let fits = wanted && bytes <= self.limits.answer_bytes;
+            if !(fits || changes.is_empty() || new.is_empty()) {
                 break;
             }
             changes.extend(new);
@@ -261,17 +262,17 @@ impl Model {
 }
 
 fn holds(row: Option<&Row>, compare: &Compare) -> bool {
-    let number = |property: fn(&Row) -> u64, with: u64| relates(row.map_or(0, property), compare.relation, with);
+    let number = |property: fn(&Row) -> u64, with: &u64| relates(&row.map_or(0, property), compare.relation, with);
     match &compare.target {
-        Target::Created(revision) => number(|row| row.created, *revision),
-        Target::Modified(revision) => number(|row| row.modified, *revision),
-        Target::Version(version) => number(|row| row.version, *version),
-        Target::Lease(lease) => number(|row| row.lease, *lease),
+        Target::Created(revision) => number(|row| row.created, revision),
+        Target::Modified(revision) => number(|row| row.modified, revision),
+        Target::Version(version) => number(|row| row.version, version),
+        Target::Lease(lease) => number(|row| row.lease, lease),
         Target::Value(value) => row.is_some_and(|row| relates(&row.value, compare.relation, value)),
     }
 }
 
-fn relates<T: Ord>(left: T, relation: Relation, right: T) -> bool {
+fn relates<T: Ord>(left: &T, relation: Relation, right: &T) -> bool {
     match relation {
         Relation::Equal => left == right,
         Relation::NotEqual => left != right,

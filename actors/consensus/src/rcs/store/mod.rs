@@ -140,6 +140,11 @@ impl Store {
         self.leases.iter()
     }
 
+    /// The lease, if it runs.
+    pub fn lease(&self, number: u64) -> Option<&Lease> {
+        self.leases.get(number)
+    }
+
     /// The revision that changed the key last, by a deletion too; 0 if it was never written, or deleted before the
     /// compaction.
     pub fn stamp(&self, key: &Blob) -> u64 {
