@@ -9,6 +9,7 @@
 mod compaction;
 mod keys;
 mod leases;
+mod line;
 mod ranges;
 mod sessions;
 mod step;
@@ -16,10 +17,9 @@ mod transactions;
 mod watches;
 
 use crate::rcs::message::{Reply, Request};
-use crate::workload::line::Line;
-use contract::calls::Retry;
 use contract::history::{Done, Op, Outcome};
 use contract::{Actor, Addr, Context, Duration, Halt, ProcessId, Value, inbox, mark};
+use line::Line;
 use std::sync::Arc;
 use step::{Notes, Step, Trouble};
 
@@ -27,11 +27,11 @@ use step::{Notes, Step, Trouble};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The members of the service.
-    pub members: Vec<Addr<Request>>,
+    pub members: Arc<[Addr<Request>]>,
     /// Time between a question whose answer was too early and its repetition.
     pub patience: Duration,
-    /// How it asks, without a deadline; the first wait is longer than a poll lasts.
-    pub retry: Retry,
+    /// After this it asks another member; longer than a watch lasts.
+    pub silence: Duration,
 }
 
 inbox! {
@@ -70,8 +70,7 @@ impl Actor for Examiner {
     type Timer = Timer;
 
     fn boot(config: &Arc<Config>, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
-        assert!(config.retry.deadline.is_none(), "an examiner never gives up");
-        let line = Line::new(config.members.clone(), config.retry, 0, ctx.random());
+        let line = Line::new(Arc::clone(&config.members), config.silence, ctx.random());
         // Keys and sessions of another life are not those of this one.
         let notes = Notes::new(ctx.random());
         let (config, script, operation) = (Arc::clone(config), script().into(), ctx.random());
@@ -83,18 +82,15 @@ impl Actor for Examiner {
 
     fn on_message(&mut self, _: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let Inbox::Reply(reply) = message;
-        if let Some(heard) = self.line.hear(reply, ctx) {
+        if let Some((ask, answer)) = self.line.hear(reply, ctx) {
             let step = &self.script[self.at];
-            match step.check(&mut self.notes, &heard.answer) {
+            match step.check(&mut self.notes, &answer) {
                 Ok(()) => self.pass(ctx),
                 Err(Trouble::NotYet) => ctx.set_timer(Timer::Again, self.config.patience),
                 Err(Trouble::Wrong(expected)) => panic!(
-                    "step {} of {}, {}: expected {expected}, got {:?} to {:?}",
+                    "step {} of {}, {step:?}: expected {expected}, got {answer:?} to {ask:?}",
                     self.at + 1,
                     self.script.len(),
-                    step.name(),
-                    heard.answer,
-                    heard.ask
                 ),
             }
         }
@@ -104,13 +100,10 @@ impl Actor for Examiner {
 
     fn on_timer(&mut self, timer: Timer, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         match timer {
-            Timer::Retry => {
-                let given_up = self.line.poll(ctx);
-                assert!(given_up.is_none(), "a question without a deadline is not given up");
-                self.line.schedule(Timer::Retry, ctx);
-            }
+            Timer::Retry => self.line.poll(ctx),
             Timer::Again => self.ask(ctx),
         }
+        self.line.schedule(Timer::Retry, ctx);
         Ok(())
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{index, members};
 use crate::planted::Planted;
+use crate::rcs::client as rcs;
 use crate::workload::client::{self, Client};
 use crate::workload::holder::{self, Holder};
 use crate::workload::operator::{self, Operator};
 use crate::workload::watcher::{self, Watcher};
-use contract::Duration;
 use contract::calls::Retry;
 use contract::cell::{Blueprint, blueprint};
 use contract::knobs::{Knob, Knobs};
@@ -95,7 +95,7 @@ fn register_client(site: &Site<'_>, number: u32) -> Result<client::Config, PlanE
     let clients = site.directory.count("rcs_client") as u64 * knobs.get("clients");
     Ok(client::Config {
         index,
-        members: members(site)?,
+        service: service(site)?,
         requests: share(site.requests, clients, u64::from(index)),
         interval: knobs.interval("rate"),
         keys: knobs.get("keys"),
@@ -105,7 +105,6 @@ fn register_client(site: &Site<'_>, number: u32) -> Result<client::Config, PlanE
             swaps: knobs.get("swaps"),
             deletes: knobs.get("deletes"),
         },
-        retry: retry(knobs, Some(knobs.time("deadline"))),
     })
 }
 
@@ -114,8 +113,9 @@ fn lock_holder(site: &Site<'_>, number: u32) -> Result<holder::Config, PlanError
     let index = among_all(site, "holders", number)?;
     Ok(holder::Config {
         index,
-        members: members(site)?,
+        service: service(site)?,
         resource: site.directory.addr("rcs_resource", 0, "resource")?,
+        retry: retry(knobs),
         lock: format!("lock-{}", u64::from(index) % knobs.get("locks")),
         rounds: knobs.get("rounds"),
         ttl: knobs.time("ttl"),
@@ -123,7 +123,6 @@ fn lock_holder(site: &Site<'_>, number: u32) -> Result<holder::Config, PlanError
         hold: knobs.time("hold"),
         patience: knobs.time("patience"),
         write_every: knobs.time("write_every"),
-        retry: retry(knobs, Some(knobs.time("deadline"))),
         planted: Planted::among(site.defects)?,
     })
 }
@@ -131,15 +130,13 @@ fn lock_holder(site: &Site<'_>, number: u32) -> Result<holder::Config, PlanError
 fn key_watcher(site: &Site<'_>, number: u32) -> Result<watcher::Config, PlanError> {
     let knobs = site.knobs;
     let index = among_all(site, "watchers", number)?;
-    let patience = knobs.time("poll_patience");
     Ok(watcher::Config {
         index,
-        members: members(site)?,
+        service: service(site)?,
         prefix: PREFIXES[index as usize % PREFIXES.len()].to_owned(),
         page: knobs.get("page"),
         changes: knobs.get("changes"),
         slow: knobs.time("slow"),
-        retry: Retry { first: patience, longest: patience, deadline: None },
     })
 }
 
@@ -148,7 +145,7 @@ fn service_operator(site: &Site<'_>) -> Result<operator::Config, PlanError> {
     Ok(operator::Config {
         index: index(site)?,
         members: members(site)?,
-        service: members(site)?,
+        service: service(site)?,
         actions: knobs.get("actions"),
         every: knobs.time("look_every"),
         mix: operator::Mix {
@@ -158,7 +155,6 @@ fn service_operator(site: &Site<'_>) -> Result<operator::Config, PlanError> {
         },
         keep_revisions: knobs.get("keep_revisions"),
         awaited: knobs.flag("awaited"),
-        retry: retry(knobs, Some(knobs.time("deadline"))),
     })
 }
 
@@ -168,9 +164,14 @@ fn among_all(site: &Site<'_>, count: &str, number: u32) -> Result<u32, PlanError
     Ok(index(site)? * each + number)
 }
 
-fn retry(knobs: &Knobs, deadline: Option<Duration>) -> Retry {
+fn service(site: &Site<'_>) -> Result<Arc<rcs::Config>, PlanError> {
+    let poll = site.knobs.time("poll_patience");
+    Ok(Arc::new(rcs::Config { members: members(site)?, retry: retry(site.knobs), poll }))
+}
+
+fn retry(knobs: &Knobs) -> Retry {
     let first = knobs.time("first");
-    Retry { first, longest: knobs.time("longest").max(first), deadline }
+    Retry { first, longest: knobs.time("longest").max(first), deadline: Some(knobs.time("deadline")) }
 }
 
 /// How many of `requests` client `index` of `clients` issues: all of them together issue exactly that many.

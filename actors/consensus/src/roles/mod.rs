@@ -7,7 +7,6 @@ mod member;
 use crate::exam::{self, Examiner};
 use crate::planted::Planted;
 use crate::resource::{self, Resource};
-use contract::calls::Retry;
 use contract::cell::{Blueprint, blueprint};
 use contract::knobs::Knob;
 use contract::plan::{Core, PlanError, Role, RoleKind, Site};
@@ -47,11 +46,10 @@ const EXAM_KNOBS: [Knob; 2] = [
 ];
 
 fn build_exam(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
-    let silence = site.knobs.time("silence");
     Ok(blueprint::<Examiner>(Arc::new(exam::Config {
-        members: members(site)?,
+        members: members(site)?.into(),
         patience: site.knobs.time("patience"),
-        retry: Retry { first: silence, longest: silence, deadline: None },
+        silence: site.knobs.time("silence"),
     })))
 }
 

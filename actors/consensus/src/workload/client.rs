@@ -1,16 +1,14 @@
 //! A client of registers: reads, writes and swaps a few keys, one operation at a time.
 //!
 //! It records a history of `read`, `write` and `cas`. Every written value is the number of its operation, so that no two
-//! are equal. An operation that is given up has an unknown outcome, and the client goes on in a new session.
+//! are equal. An operation that is given up has an unknown outcome, and the client goes on with the next one.
 
-use super::line::{Heard, Line};
+use crate::rcs::client::{self as rcs, Ended};
 use crate::rcs::message::{
-    Answer, Ask, Compare, Done, Keys, Operation, Range, Read, Refusal, Relation, Reply, Request, Step, StepDone,
-    Target, Transaction,
+    Answer, Compare, Done, Keys, Operation, Range, Read, Relation, Reply, Step, StepDone, Target, Transaction,
 };
-use contract::calls::Retry;
 use contract::history::{self, Op, Outcome};
-use contract::{Actor, Addr, Blob, Context, Duration, Halt, ProcessId, Value, inbox, mark};
+use contract::{Actor, Blob, Context, Duration, Halt, ProcessId, Value, inbox, mark};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,8 +17,8 @@ use std::sync::Arc;
 pub struct Config {
     /// Which client it is.
     pub index: u32,
-    /// The members of the service.
-    pub members: Vec<Addr<Request>>,
+    /// How it asks the service; after the deadline an outcome is unknown.
+    pub service: Arc<rcs::Config>,
     /// How many operations it issues.
     pub requests: u64,
     /// Time between two operations, on average.
@@ -29,8 +27,6 @@ pub struct Config {
     pub keys: u64,
     /// How likely each kind of operation is.
     pub mix: Mix,
-    /// How it asks; after the deadline an outcome is unknown.
-    pub retry: Retry,
 }
 
 /// Weights of the kinds of operations.
@@ -67,7 +63,7 @@ pub enum Timer {
 #[derive(Clone, Debug)]
 pub struct Client {
     config: Arc<Config>,
-    line: Line,
+    service: rcs::Client,
     /// The number of the operation before this incarnation's first.
     base: u64,
     issued: u64,
@@ -105,22 +101,22 @@ impl Actor for Client {
 
     fn boot(config: &Arc<Config>, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
         assert!(config.keys > 0, "a client has a key to work on");
-        assert!(config.retry.deadline.is_some(), "a client gives up some time");
-        let line = Line::new(config.members.clone(), config.retry, config.index as usize, ctx.random());
+        assert!(config.service.retry.deadline.is_some(), "a client gives up some time");
+        let service = rcs::Client::new(Arc::clone(&config.service), ctx);
         // Another upper half in each life, so that operations of two are never taken for one.
         let base = ctx.random() & !u64::from(u32::MAX);
         let config = Arc::clone(config);
-        let mut client = Client { config, line, base, issued: 0, open: None, seen: BTreeMap::new() };
+        let mut client = Client { config, service, base, issued: 0, open: None, seen: BTreeMap::new() };
         client.pause(ctx);
         Ok(client)
     }
 
-    fn on_message(&mut self, _: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
+    fn on_message(&mut self, from: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let Inbox::Reply(reply) = message;
-        if let Some(heard) = self.line.hear(reply, ctx) {
-            self.on_answer(&heard, ctx);
+        if let Some(ended) = self.service.on_reply(from, reply, ctx) {
+            self.on_ended(ended, ctx);
         }
-        self.line.schedule(Timer::Retry, ctx);
+        self.service.schedule(Timer::Retry, ctx);
         Ok(())
     }
 
@@ -128,12 +124,12 @@ impl Actor for Client {
         match timer {
             Timer::Issue => self.issue(ctx),
             Timer::Retry => {
-                if self.line.poll(ctx).is_some() {
-                    self.end(Outcome::Unknown, Value::from(false), ctx);
+                for ended in self.service.poll(ctx) {
+                    self.on_ended(ended, ctx);
                 }
             }
         }
-        self.line.schedule(Timer::Retry, ctx);
+        self.service.schedule(Timer::Retry, ctx);
         Ok(())
     }
 }
@@ -151,12 +147,7 @@ impl Client {
     }
 
     fn issue(&mut self, ctx: &mut Context<'_, Self>) {
-        if !self.line.is_free() {
-            return;
-        }
-        if !self.line.has_session() {
-            return self.line.open_session(ctx);
-        }
+        assert!(self.open.is_none(), "one operation at a time");
         self.issued += 1;
         let id = self.base + self.issued;
         let key = ctx.random_below(self.config.keys);
@@ -165,9 +156,9 @@ impl Client {
         ctx.invoke(Op { id, action, input });
         self.open = Some(Current { id, key, kind });
         match kind.operation(id, key, ctx.random_below(2) == 0) {
-            Some(operation) => self.line.operate(operation, id, ctx),
-            None => self.line.ask(read(id, key), ctx),
-        }
+            Some(operation) => self.service.write(operation, id, ctx),
+            None => self.service.read(read(id, key), ctx),
+        };
     }
 
     fn draw(&self, key: u64, ctx: &mut Context<'_, Self>) -> Kind {
@@ -184,31 +175,22 @@ impl Client {
         }
     }
 
-    fn on_answer(&mut self, heard: &Heard, ctx: &mut Context<'_, Self>) {
-        let Some(Current { id, key, kind }) = self.open.clone() else {
-            // A session was opened.
-            return self.issue(ctx);
+    fn on_ended(&mut self, ended: Ended, ctx: &mut Context<'_, Self>) {
+        let Some(Current { id, key, kind }) = self.open.take() else { unreachable!("only its operation can end") };
+        let (outcome, output) = match (ended.outcome, kind) {
+            (rcs::Outcome::Unknown, _) => (Outcome::Unknown, Value::from(false)),
+            (rcs::Outcome::Unsent, _) => (Outcome::Failed, Value::from(false)),
+            (rcs::Outcome::Answered(Answer::Range(range)), Kind::Read) => {
+                self.seen.insert(key, value_of(&range));
+                (Outcome::Ok, told(value_of(&range)))
+            }
+            (rcs::Outcome::Answered(Answer::Done { revision, done: Done::Transacted { held, steps } }), _) => {
+                self.seen.insert(key, after(kind, held, id, revision, &steps));
+                (Outcome::Ok, Value::from(held))
+            }
+            (rcs::Outcome::Answered(answer), _) => panic!("operation {id}, {kind:?}, was answered {answer:?}"),
         };
-        match (&heard.answer, kind) {
-            (Answer::Range(range), Kind::Read) => {
-                self.seen.insert(key, value_of(range));
-                self.end(Outcome::Ok, told(value_of(range)), ctx);
-            }
-            (Answer::Done { revision, done: Done::Transacted { held, steps } }, _) => {
-                self.seen.insert(key, after(kind, *held, id, *revision, steps));
-                self.end(Outcome::Ok, Value::from(*held), ctx);
-            }
-            // Whether it was done before the session was forgotten is not known.
-            (Answer::Refused(Refusal::NoSession), _) => self.end(Outcome::Unknown, Value::from(false), ctx),
-            (answer, _) => panic!("operation {id}, {kind:?}, was answered {answer:?}"),
-        }
-    }
-
-    /// The open operation, or the opening of a session, is over.
-    fn end(&mut self, outcome: Outcome, output: Value, ctx: &mut Context<'_, Self>) {
-        if let Some(Current { id, .. }) = self.open.take() {
-            ctx.complete(history::Done { id, outcome, output });
-        }
+        ctx.complete(history::Done { id, outcome, output });
         self.pause(ctx);
     }
 }
@@ -251,9 +233,9 @@ impl Kind {
     }
 }
 
-fn read(id: u64, key: u64) -> Ask {
+fn read(id: u64, key: u64) -> Read {
     let keys = Keys::One(Blob::from(name(key).as_bytes()));
-    Ask::Read(Read { keys, revision: 0, limit: 0, linearizable: true, traced: id })
+    Read { keys, revision: 0, limit: 0, linearizable: true, traced: id }
 }
 
 /// What a client knows of a key after a transaction at `revision`.

@@ -13,16 +13,17 @@
 //! *sent* the question that was answered, by its monotonic clock, and leaves out what two clocks may differ by. What it
 //! still has under way when it stops may arrive later: the token decides then.
 
-use super::lease::Lease;
-use super::line::{Heard, Line};
-use crate::planted::{Defect, Planted};
+use crate::planted::Planted;
+use crate::rcs::client::{Client, Config as Service, Ended, Outcome};
+use crate::rcs::lease::Lease;
 use crate::rcs::message::{
-    Answer, Compare, Done, Keys, Operation, Range, Refusal, Relation, Reply, Request, Row, Step, StepDone, Target,
-    Transaction,
+    Answer, Compare, Done, Keys, Operation, Range, Refusal, Relation, Reply, Row, Step, StepDone, Target, Transaction,
 };
 use crate::resource::message as resource;
 use contract::calls::{Calls, Retry};
-use contract::{Actor, Addr, Blob, Context, Duration, Halt, Mark, ProcessId, inbox, mark};
+use contract::time::nanos;
+use contract::{Actor, Addr, Blob, Context, Duration, Halt, Mark, ProcessId, Time, inbox, mark};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a holder is given.
@@ -30,10 +31,12 @@ use std::sync::Arc;
 pub struct Config {
     /// Which holder it is.
     pub index: u32,
-    /// The members of the service.
-    pub members: Vec<Addr<Request>>,
+    /// How it asks the service.
+    pub service: Arc<Service>,
     /// What the lock protects.
     pub resource: Addr<resource::Request>,
+    /// How it asks the resource.
+    pub retry: Retry,
     /// The lock's name.
     pub lock: String,
     /// How often it wants to have held the lock.
@@ -48,8 +51,6 @@ pub struct Config {
     pub patience: Duration,
     /// Time between two writes to the resource, on average.
     pub write_every: Duration,
-    /// How it asks members and the resource.
-    pub retry: Retry,
     /// The defects that are switched on.
     pub planted: Planted,
 }
@@ -69,7 +70,7 @@ inbox! {
 pub enum Timer {
     /// Time for the next try.
     Next,
-    /// The question has not been answered.
+    /// A question to the service has not been answered.
     Retry,
     /// Time to renew the lease.
     Renew,
@@ -83,11 +84,16 @@ pub enum Timer {
     Writes,
 }
 
+/// The shortest time between two looks at a clock.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// One holder.
 #[derive(Clone, Debug)]
 pub struct Holder {
     config: Arc<Config>,
-    line: Line,
+    service: Client,
+    /// What it has asked the service for, by ticket.
+    asked: BTreeMap<u64, Asked>,
     writes: Calls<u64, resource::Request>,
     /// Unlike every other incarnation's.
     nonce: u64,
@@ -103,7 +109,7 @@ pub struct Holder {
 enum Phase {
     /// It does not want the lock now.
     Idle,
-    /// It wants it.
+    /// It wants it, and one question is open about that.
     Campaign,
     /// It believes that it has it.
     Holding {
@@ -112,16 +118,29 @@ enum Phase {
     },
 }
 
+/// What it has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// A lease to campaign with.
+    Lease,
+    /// The lock.
+    Lock,
+    /// That this lease goes on.
+    Renewal(u64),
+    /// That the lock is free again.
+    End,
+}
+
 impl Actor for Holder {
     type Config = Arc<Config>;
     type Inbox = Inbox;
     type Timer = Timer;
 
     fn boot(config: &Arc<Config>, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
-        assert!(config.retry.deadline.is_some(), "a holder gives up some time");
-        let line = Line::new(config.members.clone(), config.retry, config.index as usize, ctx.random());
+        assert!(config.service.retry.deadline.is_some(), "a holder gives up some time");
         let mut holder = Holder {
-            line,
+            service: Client::new(Arc::clone(&config.service), ctx),
+            asked: BTreeMap::new(),
             writes: Calls::new(config.retry),
             nonce: ctx.random(),
             rounds: 0,
@@ -134,13 +153,13 @@ impl Actor for Holder {
         Ok(holder)
     }
 
-    fn on_message(&mut self, _: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
+    fn on_message(&mut self, from: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         match message {
             Inbox::Reply(reply) => {
-                if let Some(heard) = self.line.hear(reply, ctx) {
-                    self.on_answer(&heard, ctx);
+                if let Some(ended) = self.service.on_reply(from, reply, ctx) {
+                    self.on_ended(ended, ctx);
                 }
-                self.line.schedule(Timer::Retry, ctx);
+                self.service.schedule(Timer::Retry, ctx);
             }
             Inbox::Written(reply) => self.on_written(reply, ctx),
         }
@@ -151,8 +170,8 @@ impl Actor for Holder {
         match timer {
             Timer::Next => self.campaign(ctx),
             Timer::Retry => {
-                if self.line.poll(ctx).is_some() && self.phase == Phase::Campaign {
-                    self.rest(ctx);
+                for ended in self.service.poll(ctx) {
+                    self.on_ended(ended, ctx);
                 }
             }
             Timer::Renew => self.renew(ctx),
@@ -165,12 +184,43 @@ impl Actor for Holder {
                 self.writes.schedule(Timer::Writes, ctx);
             }
         }
-        self.line.schedule(Timer::Retry, ctx);
+        self.service.schedule(Timer::Retry, ctx);
         Ok(())
     }
 }
 
 impl Holder {
+    fn ask(&mut self, what: Asked, operation: Operation, ctx: &mut Context<'_, Self>) {
+        let ticket = self.service.write(operation, 0, ctx);
+        self.asked.insert(ticket, what);
+    }
+
+    fn on_ended(&mut self, ended: Ended, ctx: &mut Context<'_, Self>) {
+        let Some(what) = self.asked.remove(&ended.ticket) else { unreachable!("every ticket was asked for") };
+        match (what, ended.outcome) {
+            (Asked::End, _) => {}
+            (Asked::Lease | Asked::Lock, Outcome::Unknown | Outcome::Unsent) => self.rest(ctx),
+            (Asked::Lease, Outcome::Answered(Answer::Done { done: Done::Granted { lease, ttl_ms }, .. })) => {
+                let Config { drift_ppm, planted, .. } = *self.config;
+                self.lease = Some(Lease::granted(lease, ttl_ms, ended.sent, ctx.wall(), drift_ppm, planted));
+                self.state_held(ctx);
+                self.campaign(ctx);
+            }
+            (Asked::Lock, Outcome::Answered(Answer::Done { done: Done::Transacted { steps, .. }, .. })) => {
+                match &steps[..] {
+                    [StepDone::Put, StepDone::Range(range)] | [StepDone::Range(range)] => self.look(range, ctx),
+                    steps => panic!("a campaign for {} was answered {steps:?}", self.config.lock),
+                }
+            }
+            (Asked::Lock, Outcome::Answered(Answer::Refused(Refusal::NoLease))) => {
+                self.lease = None;
+                self.rest(ctx);
+            }
+            (Asked::Renewal(lease), outcome) => self.renewed(lease, &outcome, ended.sent, ctx),
+            (what, outcome) => panic!("{what:?} for {} was answered {outcome:?}", self.config.lock),
+        }
+    }
+
     /// Waits for the next try, or says that there is none.
     fn rest(&mut self, ctx: &mut Context<'_, Self>) {
         self.phase = Phase::Idle;
@@ -183,23 +233,18 @@ impl Holder {
         }
     }
 
-    /// The next step towards the lock: a session, a lease that will last, the key.
+    /// The next step towards the lock: a lease that will last, then the key.
     fn campaign(&mut self, ctx: &mut Context<'_, Self>) {
         self.phase = Phase::Campaign;
-        if !self.line.is_free() {
-            return self.rest(ctx);
-        }
-        if !self.line.has_session() {
-            return self.line.open_session(ctx);
-        }
-        match self.lease.filter(|lease| lease.remaining(ctx) > lease.ttl() / 2) {
+        let lasts = |lease: &Lease| lease.until().since(ctx.now()) > self.config.ttl / 2;
+        match self.lease.filter(lasts) {
             Some(lease) => {
-                let transaction = self.create(lease.id());
-                self.line.operate(Operation::Transact(transaction), 0, ctx);
+                let transaction = self.create(lease.number);
+                self.ask(Asked::Lock, Operation::Transact(transaction), ctx);
             }
             None => {
                 let ttl_ms = u64::try_from(self.config.ttl.as_millis()).unwrap_or(u64::MAX);
-                self.line.operate(Operation::Grant { ttl_ms }, 0, ctx);
+                self.ask(Asked::Lease, Operation::Grant { ttl_ms }, ctx);
             }
         }
     }
@@ -215,45 +260,9 @@ impl Holder {
         }
     }
 
-    fn on_answer(&mut self, heard: &Heard, ctx: &mut Context<'_, Self>) {
-        match &heard.answer {
-            Answer::Done { done: Done::Session(_), .. } => self.go_on(ctx),
-            Answer::Done { done: Done::Granted { lease, ttl_ms }, .. } => {
-                let ttl = Duration::from_millis(*ttl_ms);
-                self.lease = Some(Lease::granted(*lease, ttl, heard.asked, self.config.drift_ppm, ctx));
-                self.state_held(ctx);
-                self.go_on(ctx);
-            }
-            Answer::Done { done: Done::Renewed { ttl_ms }, .. } => self.renewed(heard, *ttl_ms, ctx),
-            Answer::Done { done: Done::Transacted { steps, .. }, .. } if self.phase == Phase::Campaign => {
-                let found = match &steps[..] {
-                    [StepDone::Put, StepDone::Range(range)] | [StepDone::Range(range)] => range,
-                    other => panic!("a campaign for {} was answered {other:?}", self.config.lock),
-                };
-                self.look(found, ctx);
-            }
-            Answer::Refused(Refusal::NoLease) => {
-                self.lease = None;
-                self.lose(ctx);
-            }
-            Answer::Refused(Refusal::NoSession) => self.go_on(ctx),
-            Answer::Done { .. } => {}
-            other => panic!("a holder of {} was answered {other:?}", self.config.lock),
-        }
-    }
-
-    /// After a step that only prepared another one.
-    fn go_on(&mut self, ctx: &mut Context<'_, Self>) {
-        match self.phase {
-            Phase::Idle => {}
-            Phase::Campaign => self.campaign(ctx),
-            Phase::Holding { .. } => self.renew(ctx),
-        }
-    }
-
-    /// Whose key it is.
+    /// Whose key it is. A campaign whose outcome was unknown may have created it.
     fn look(&mut self, found: &Range, ctx: &mut Context<'_, Self>) {
-        let lease = self.lease.map_or(0, |lease| lease.id());
+        let lease = self.lease.map_or(0, |lease| lease.number);
         let mine = |row: &&Row| *row.value == *self.name().as_bytes() && row.lease == lease;
         match found.rows.first().filter(mine).map(|row| row.created) {
             Some(token) if self.believes(ctx) => self.acquire(token, ctx),
@@ -263,6 +272,9 @@ impl Holder {
 
     fn acquire(&mut self, token: u64, ctx: &mut Context<'_, Self>) {
         self.phase = Phase::Holding { token };
+        if let Some(lease) = &mut self.lease {
+            lease.fence(token);
+        }
         ctx.mark(self.about(mark!("lock.acquired"), token));
         let hold = self.config.hold;
         let wait = ctx.random_between(hold / 2, hold + hold / 2);
@@ -274,69 +286,71 @@ impl Holder {
 
     /// Whether it believes that its lease goes on.
     fn believes(&self, ctx: &Context<'_, Self>) -> bool {
-        self.lease.is_some_and(|lease| !self.left(&lease, ctx).is_zero())
-    }
-
-    /// What is left of the lease, as this holder judges it.
-    fn left(&self, lease: &Lease, ctx: &Context<'_, Self>) -> Duration {
-        if self.config.planted.has(Defect::P32) { lease.remaining_by_wall(ctx) } else { lease.remaining(ctx) }
+        self.lease.is_some_and(|lease| lease.is_held(ctx.now(), ctx.wall()))
     }
 
     fn watch_the_clock(&mut self, ctx: &mut Context<'_, Self>) {
-        match self.lease.map(|lease| self.left(&lease, ctx)).filter(|left| !left.is_zero()) {
-            Some(left) => ctx.set_timer(Timer::Expire, left),
+        match self.lease.filter(|_| self.believes(ctx)) {
+            Some(lease) => ctx.set_timer(Timer::Expire, lease.until().since(ctx.now()).max(LOOK)),
             None => self.lose(ctx),
         }
     }
 
+    /// A third of the time to live after the last renewal that was answered was sent, or after this one.
     fn renew_later(&mut self, ctx: &mut Context<'_, Self>) {
-        let third = self.lease.map_or(self.config.ttl, |lease| lease.ttl()) / 3;
-        let wait = ctx.random_between(third / 2, third);
+        let Some(lease) = self.lease else { return };
+        let due = lease.renew_at().since(ctx.now());
+        let wait = if due.is_zero() { self.config.ttl / 3 } else { due };
         ctx.set_timer(Timer::Renew, wait);
     }
 
     fn renew(&mut self, ctx: &mut Context<'_, Self>) {
-        let (Phase::Holding { .. }, Some(lease)) = (self.phase, self.lease) else { return };
-        if !self.line.is_free() {
+        if let (Phase::Holding { .. }, Some(Lease { number: lease, .. })) = (self.phase, self.lease) {
+            self.ask(Asked::Renewal(lease), Operation::Renew { lease }, ctx);
             self.renew_later(ctx);
-        } else if self.line.has_session() {
-            self.line.operate(Operation::Renew { lease: lease.id() }, 0, ctx);
-            self.renew_later(ctx);
-        } else {
-            self.line.open_session(ctx);
         }
     }
 
-    fn renewed(&mut self, heard: &Heard, ttl_ms: u64, ctx: &mut Context<'_, Self>) {
-        let (Phase::Holding { token }, Some(lease)) = (self.phase, self.lease) else { return };
-        let ttl = Duration::from_millis(ttl_ms);
-        self.lease = Some(Lease::granted(lease.id(), ttl, heard.asked, self.config.drift_ppm, ctx));
-        self.state_held(ctx);
-        self.watch_the_clock(ctx);
-        if self.phase == (Phase::Holding { token }) {
-            ctx.mark(self.about(mark!("lock.acquired"), token));
+    fn renewed(&mut self, of: u64, outcome: &Outcome, sent: Time, ctx: &mut Context<'_, Self>) {
+        let (Phase::Holding { token }, Some(lease)) = (self.phase, &mut self.lease) else { return };
+        match outcome {
+            _ if lease.number != of => {}
+            Outcome::Answered(Answer::Done { done: Done::Renewed { .. }, .. }) => {
+                lease.renewed(sent, ctx.wall());
+                self.state_held(ctx);
+                if self.believes(ctx) {
+                    ctx.mark(self.about(mark!("lock.acquired"), token));
+                    self.renew_later(ctx);
+                }
+                self.watch_the_clock(ctx);
+            }
+            Outcome::Answered(Answer::Refused(Refusal::NoLease)) => {
+                self.lease = None;
+                self.lose(ctx);
+            }
+            Outcome::Unknown | Outcome::Unsent => {}
+            Outcome::Answered(answer) => panic!("a renewal for {} was answered {answer:?}", self.config.lock),
         }
     }
 
     /// States for how long the service has promised to keep the lease.
     fn state_held(&self, ctx: &mut Context<'_, Self>) {
         let Some(lease) = self.lease else { return };
-        let span = contract::time::nanos(lease.remaining(ctx));
+        let span = nanos(lease.until().since(ctx.now()));
         if span > 0 {
-            ctx.mark(mark!("lease.held", lease = lease.id(), span = span, drift_ppm = self.config.drift_ppm));
+            ctx.mark(mark!("lease.held", lease = lease.number, span = span, drift_ppm = self.config.drift_ppm));
         }
     }
 
     fn write(&mut self, ctx: &mut Context<'_, Self>) {
-        let Phase::Holding { token } = self.phase else { return };
+        let (Phase::Holding { token }, Some(lease)) = (self.phase, self.lease) else { return };
         if !self.believes(ctx) {
             return self.lose(ctx);
         }
         self.written = self.written.wrapping_add(1);
-        let carried = (!self.config.planted.has(Defect::P32)).then_some(token);
         let lock = self.config.lock.clone();
         let request =
-            resource::Request { call: self.written, reply_to: ctx.addr(), lock, token: carried, traced: token };
+            resource::Request { call: self.written, reply_to: ctx.addr(), lock, token: lease.token(), traced: token };
         self.writes.begin(self.written, self.config.resource, request, ctx);
         self.writes.schedule(Timer::Writes, ctx);
         let every = self.config.write_every;
@@ -354,37 +368,30 @@ impl Holder {
 
     /// It no longer acts as the holder, whoever is.
     fn lose(&mut self, ctx: &mut Context<'_, Self>) {
-        if let Phase::Holding { token } = self.phase {
-            ctx.mark(self.about(mark!("lock.released"), token));
-            self.rounds += 1;
-            for timer in [Timer::Renew, Timer::Expire, Timer::Leave, Timer::Write] {
-                ctx.cancel_timer(timer);
-            }
+        let Phase::Holding { token } = self.phase else { return };
+        ctx.mark(self.about(mark!("lock.released"), token));
+        self.rounds += 1;
+        for timer in [Timer::Renew, Timer::Expire, Timer::Leave, Timer::Write] {
+            ctx.cancel_timer(timer);
         }
-        if self.phase != Phase::Idle {
-            self.rest(ctx);
-        }
+        self.rest(ctx);
     }
 
     /// Lets the lock go: by the end of its lease, by its deletion, or by doing nothing more about it.
     fn leave(&mut self, ctx: &mut Context<'_, Self>) {
-        let (Phase::Holding { token }, Some(lease)) = (self.phase, self.lease) else { return };
+        let (Phase::Holding { token }, Some(lease)) = (self.phase, self.lease.take()) else { return };
         self.lose(ctx);
-        self.lease = None;
-        if !self.line.is_free() || !self.line.has_session() {
-            return;
-        }
         match ctx.random_below(3) {
             0 => {
-                ctx.mark(mark!("lease.given_up", lease = lease.id()));
-                self.line.operate(Operation::Revoke { lease: lease.id() }, 0, ctx);
+                ctx.mark(mark!("lease.given_up", lease = lease.number));
+                self.ask(Asked::End, Operation::Revoke { lease: lease.number }, ctx);
             }
             1 => {
                 let key = self.key();
                 let same = Compare { key: key.clone(), target: Target::Created(token), relation: Relation::Equal };
                 let delete = Step::Delete(Keys::One(key));
                 let transaction = Transaction { compare: vec![same], then: vec![delete], otherwise: Vec::new() };
-                self.line.operate(Operation::Transact(transaction), 0, ctx);
+                self.ask(Asked::End, Operation::Transact(transaction), ctx);
             }
             _ => {}
         }

@@ -11,7 +11,5 @@
 
 pub mod client;
 pub mod holder;
-pub mod lease;
-pub mod line;
 pub mod operator;
 pub mod watcher;

@@ -10,12 +10,11 @@
 //! It remembers nothing of what it has begun: whatever was lost on the way shows in the next status. Repairs come
 //! before new mischief. It is done when its actions are used up and every member votes.
 
-use super::line::{Heard, Line};
 use crate::member::message as admin;
 use crate::raft::{Configuration, MemberId};
-use crate::rcs::message::{Answer, Ask, Done, Keys, Operation, Read, Reply, Request};
-use contract::calls::Retry;
-use contract::history::{self, Op, Outcome};
+use crate::rcs::client::{Client, Config as Service, Ended, Outcome};
+use crate::rcs::message::{Answer, Keys, Operation, Read, Reply};
+use contract::history::{self, Op};
 use contract::{Actor, Addr, Context, Duration, Halt, ProcessId, Value, inbox, mark};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +26,8 @@ pub struct Config {
     pub index: u32,
     /// Where members are administered, by slot.
     pub members: Vec<Addr<admin::Request>>,
-    /// Where they serve clients, by slot.
-    pub service: Vec<Addr<Request>>,
+    /// How it asks the service that they are.
+    pub service: Arc<Service>,
     /// How many times it does something of its own accord.
     pub actions: u64,
     /// Time between two looks, on average.
@@ -39,8 +38,6 @@ pub struct Config {
     pub keep_revisions: u64,
     /// Whether the run waits until every member votes: only where no member stays broken for good.
     pub awaited: bool,
-    /// How it asks for a compaction.
-    pub retry: Retry,
 }
 
 /// Weights of the kinds of actions.
@@ -71,7 +68,7 @@ pub enum Timer {
     Look,
     /// Who has not answered is not waited for.
     Decide,
-    /// The question to the service has not been answered.
+    /// A question to the service has not been answered.
     Retry,
 }
 
@@ -82,7 +79,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Operator {
     config: Arc<Config>,
-    line: Line,
+    service: Client,
     /// Its operation in the history, if the run waits for it.
     operation: u64,
     /// Names the question about everybody's status.
@@ -109,10 +106,10 @@ impl Actor for Operator {
     type Timer = Timer;
 
     fn boot(config: &Arc<Config>, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
-        let line = Line::new(config.service.clone(), config.retry, config.index as usize, ctx.random());
+        let service = Client::new(Arc::clone(&config.service), ctx);
         let (config, operation, look) = (Arc::clone(config), ctx.random(), ctx.random());
         let statuses = BTreeMap::new();
-        let operator = Operator { config, line, operation, look, statuses, actions: 0, done: false };
+        let operator = Operator { config, service, operation, look, statuses, actions: 0, done: false };
         if operator.config.awaited {
             ctx.invoke(Op { id: operation, action: "operate", input: Value::from(operator.config.actions) });
         }
@@ -120,7 +117,7 @@ impl Actor for Operator {
         Ok(operator)
     }
 
-    fn on_message(&mut self, _: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
+    fn on_message(&mut self, from: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         match message {
             Inbox::Admin(admin::Reply { call, answer: admin::Answer::Status(status) }) if call == self.look => {
                 self.statuses.insert(status.me.slot as usize, status);
@@ -130,10 +127,10 @@ impl Actor for Operator {
             }
             Inbox::Admin(_) => {}
             Inbox::Reply(reply) => {
-                if let Some(heard) = self.line.hear(reply, ctx) {
-                    self.on_answer(&heard, ctx);
+                if let Some(ended) = self.service.on_reply(from, reply, ctx) {
+                    self.on_ended(&ended, ctx);
                 }
-                self.line.schedule(Timer::Retry, ctx);
+                self.service.schedule(Timer::Retry, ctx);
             }
         }
         Ok(())
@@ -144,9 +141,9 @@ impl Actor for Operator {
             Timer::Look => self.look(ctx),
             Timer::Decide => self.decide(ctx),
             // Whether it was compacted does not matter.
-            Timer::Retry => drop(self.line.poll(ctx)),
+            Timer::Retry => drop(self.service.poll(ctx)),
         }
-        self.line.schedule(Timer::Retry, ctx);
+        self.service.schedule(Timer::Retry, ctx);
         Ok(())
     }
 }
@@ -210,29 +207,21 @@ impl Operator {
                 let request = admin::Request { call, reply_to: ctx.addr(), ask };
                 ctx.send(self.config.members[leader.slot as usize], request);
             }
-            Act::Compact if !self.line.is_free() => {}
-            Act::Compact if self.line.has_session() => self.ask_revision(ctx),
-            Act::Compact => self.line.open_session(ctx),
-        }
-        self.line.schedule(Timer::Retry, ctx);
-    }
-
-    fn ask_revision(&mut self, ctx: &mut Context<'_, Self>) {
-        let keys = Keys::Prefix([][..].into());
-        self.line.ask(Ask::Read(Read { keys, revision: 0, limit: 1, linearizable: false, traced: 0 }), ctx);
-    }
-
-    fn on_answer(&mut self, heard: &Heard, ctx: &mut Context<'_, Self>) {
-        match &heard.answer {
-            Answer::Done { done: Done::Session(_), .. } => self.ask_revision(ctx),
-            Answer::Range(range) if self.line.has_session() => {
-                let revision = range.revision.saturating_sub(self.config.keep_revisions);
-                if revision > 0 {
-                    self.line.operate(Operation::Compact { revision }, 0, ctx);
-                }
+            Act::Compact => {
+                let keys = Keys::Prefix([][..].into());
+                self.service.read(Read { keys, revision: 0, limit: 1, linearizable: false, traced: 0 }, ctx);
+                self.service.schedule(Timer::Retry, ctx);
             }
-            // Done, or refused because it was done already.
-            _ => {}
+        }
+    }
+
+    /// The newest revision is known, so that the past can be compacted. How that ends does not matter.
+    fn on_ended(&mut self, ended: &Ended, ctx: &mut Context<'_, Self>) {
+        if let Outcome::Answered(Answer::Range(range)) = &ended.outcome {
+            let revision = range.revision.saturating_sub(self.config.keep_revisions);
+            if revision > 0 {
+                self.service.write(Operation::Compact { revision }, 0, ctx);
+            }
         }
     }
 
@@ -241,7 +230,11 @@ impl Operator {
             return;
         }
         if self.config.awaited {
-            ctx.complete(history::Done { id: self.operation, outcome: Outcome::Ok, output: Value::from(self.actions) });
+            ctx.complete(history::Done {
+                id: self.operation,
+                outcome: history::Outcome::Ok,
+                output: Value::from(self.actions),
+            });
         }
         ctx.mark(mark!("workload.done", client = self.config.index));
     }

@@ -1,13 +1,12 @@
 //! A watcher: lists the keys under a prefix, then follows their changes by long polls, and lists anew when what it lacks
 //! was compacted.
 //!
-//! It asks whichever member answers, so that every poll resumes the watch at another replica, and now and then it stops
-//! and starts again where it was. Under another name in each life: what it lists anew it need not have been told.
+//! It asks whichever member answers, so that a watch goes on at another replica, and now and then it stops and starts
+//! again where it was. Under another name in each life: what it lists anew it need not have been told.
 
-use super::line::{Heard, Line};
-use crate::rcs::message::{Answer, Ask, Change, Keys, Range, Read, Refusal, Reply, Request, Watch};
-use contract::calls::Retry;
-use contract::{Actor, Addr, Blob, Context, Duration, Halt, Mark, ProcessId, inbox, mark};
+use crate::rcs::client::{Client, Config as Service, Ended, Outcome};
+use crate::rcs::message::{Answer, Change, Keys, Range, Read, Refusal, Reply, Watch};
+use contract::{Actor, Blob, Context, Duration, Halt, Mark, ProcessId, inbox, mark};
 use std::sync::Arc;
 
 /// What a watcher is given.
@@ -15,8 +14,8 @@ use std::sync::Arc;
 pub struct Config {
     /// Which watcher it is.
     pub index: u32,
-    /// The members of the service.
-    pub members: Vec<Addr<Request>>,
+    /// How it asks the service.
+    pub service: Arc<Service>,
     /// It watches the keys that begin so.
     pub prefix: String,
     /// Rows of a page of the list, at most; 0 for as many as fit.
@@ -25,8 +24,6 @@ pub struct Config {
     pub changes: u64,
     /// The longest pause between two polls.
     pub slow: Duration,
-    /// How it asks, without a deadline; the first wait is longer than a poll lasts.
-    pub retry: Retry,
 }
 
 inbox! {
@@ -50,7 +47,7 @@ pub enum Timer {
 #[derive(Clone, Debug)]
 pub struct Watcher {
     config: Arc<Config>,
-    line: Line,
+    service: Client,
     /// Its name in this life.
     name: String,
     /// The first revision that it has not seen; `None` while it lists.
@@ -65,21 +62,20 @@ impl Actor for Watcher {
     type Timer = Timer;
 
     fn boot(config: &Arc<Config>, ctx: &mut Context<'_, Self>) -> Result<Self, Halt> {
-        assert!(config.retry.deadline.is_none(), "a watcher never gives up");
-        let line = Line::new(config.members.clone(), config.retry, config.index as usize, ctx.random());
+        let service = Client::new(Arc::clone(&config.service), ctx);
         let name = format!("watcher-{}.{:x}", config.index, ctx.random());
-        let mut watcher = Watcher { config: Arc::clone(config), line, name, from: None, listed: false };
-        watcher.list(Blob::from(&[][..]), 0, ctx);
-        watcher.line.schedule(Timer::Retry, ctx);
+        let mut watcher = Watcher { config: Arc::clone(config), service, name, from: None, listed: false };
+        watcher.list_anew(ctx);
+        watcher.service.schedule(Timer::Retry, ctx);
         Ok(watcher)
     }
 
-    fn on_message(&mut self, _: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
+    fn on_message(&mut self, from: ProcessId, message: Inbox, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         let Inbox::Reply(reply) = message;
-        if let Some(heard) = self.line.hear(reply, ctx) {
-            self.on_answer(heard, ctx);
+        if let Some(ended) = self.service.on_reply(from, reply, ctx) {
+            self.on_ended(ended, ctx);
         }
-        self.line.schedule(Timer::Retry, ctx);
+        self.service.schedule(Timer::Retry, ctx);
         Ok(())
     }
 
@@ -87,11 +83,12 @@ impl Actor for Watcher {
         match timer {
             Timer::Poll => self.poll(ctx),
             Timer::Retry => {
-                let given_up = self.line.poll(ctx);
-                assert!(given_up.is_none(), "a question without a deadline is not given up");
+                for ended in self.service.poll(ctx) {
+                    self.on_ended(ended, ctx);
+                }
             }
         }
-        self.line.schedule(Timer::Retry, ctx);
+        self.service.schedule(Timer::Retry, ctx);
         Ok(())
     }
 }
@@ -104,11 +101,12 @@ impl Watcher {
             false => Keys::Between(first, end_of(self.config.prefix.as_bytes())),
         };
         let read = Read { keys, revision, limit: self.config.page, linearizable: true, traced: 0 };
-        self.line.ask(Ask::Read(read), ctx);
+        self.service.read(read, ctx);
     }
 
-    fn on_answer(&mut self, heard: Heard, ctx: &mut Context<'_, Self>) {
-        match (heard.answer, self.from) {
+    fn on_ended(&mut self, ended: Ended, ctx: &mut Context<'_, Self>) {
+        let Outcome::Answered(answer) = ended.outcome else { return self.list_anew(ctx) };
+        match (answer, self.from) {
             (Answer::Range(range), None) => self.on_page(&range, ctx),
             (Answer::Changes { from, until, changes }, Some(wanted)) => {
                 assert!(from == wanted, "an answer repeats the question");
@@ -118,11 +116,15 @@ impl Watcher {
                 if from.is_some() {
                     ctx.mark(self.about(mark!("watch.compacted"), revision));
                 }
-                self.from = None;
-                self.list(Blob::from(&[][..]), 0, ctx);
+                self.list_anew(ctx);
             }
-            (answer, _) => panic!("{} asked {:?} and was answered {answer:?}", self.name, heard.ask),
+            (answer, from) => panic!("{}, which watches from {from:?} on, was answered {answer:?}", self.name),
         }
+    }
+
+    fn list_anew(&mut self, ctx: &mut Context<'_, Self>) {
+        self.from = None;
+        self.list(Blob::from(&[][..]), 0, ctx);
     }
 
     fn on_page(&mut self, range: &Range, ctx: &mut Context<'_, Self>) {
@@ -150,14 +152,14 @@ impl Watcher {
     }
 
     fn poll(&mut self, ctx: &mut Context<'_, Self>) {
-        let (Some(from), true) = (self.from, self.line.is_free()) else { return };
+        let Some(from) = self.from else { return };
         if ctx.random_below(16) == 0 {
             let watcher = self.name.as_str();
             ctx.mark(mark!("watch.stopped", watcher = watcher));
             return self.start(from, ctx);
         }
         let keys = Keys::Prefix(self.config.prefix.as_bytes().into());
-        self.line.ask(Ask::Watch(Watch { keys, from, limit: self.config.changes }), ctx);
+        self.service.watch(Watch { keys, from, limit: self.config.changes }, ctx);
     }
 
     fn on_changes(&mut self, from: u64, until: u64, changes: &[Change], ctx: &mut Context<'_, Self>) {
