@@ -27,6 +27,8 @@ mod clock;
 pub mod cluster;
 pub mod disk_fill;
 #[cfg(feature = "cluster")]
+mod door;
+#[cfg(feature = "cluster")]
 pub mod drive;
 #[cfg(feature = "cluster")]
 pub mod gateway;
@@ -63,6 +65,8 @@ mod wire;
 #[cfg(feature = "cluster")]
 pub use cluster::{Cluster, ClusterConfig, ClusterError, RunLog, Seat};
 pub use disk_fill::Skipped;
+#[cfg(feature = "cluster")]
+pub use door::Door;
 #[cfg(feature = "cluster")]
 pub use drive::{Planned, Strike};
 #[cfg(feature = "cluster")]

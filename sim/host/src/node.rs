@@ -3,6 +3,7 @@
 //! [`run_process`](crate::run_process) runs a node of one process as an OS process; this is for those who
 //! are inside an actix system already.
 
+use crate::door::Door;
 use crate::identity;
 use crate::inbound::Acceptor;
 use crate::limits::Limits;
@@ -47,6 +48,8 @@ pub struct LocalProcess {
     pub seed: Option<u64>,
     /// Where its marks go.
     pub marks: Box<dyn MarkSink>,
+    /// For a process that has threads of its own; it is opened before the process starts.
+    pub door: Option<Door>,
 }
 
 /// What a node is made of.
@@ -100,14 +103,18 @@ impl Node {
         let mut processes = Vec::new();
         let mut locals = Locals::new();
         for local in config.processes {
-            let (id, blueprint) = (local.id, Arc::clone(&local.blueprint));
+            let (id, blueprint, door) = (local.id, Arc::clone(&local.blueprint), local.door.clone());
             let host = process_host(local, identity, &router, &context)?;
             let (exited, mailbox) = (exited.clone(), context.limits.mailbox);
             let arbiter = Arbiter::new();
             let address = ProcessActor::start_in_arbiter(&arbiter.handle(), move |_| {
                 ProcessActor::new(host, blueprint, mailbox, exited)
             });
-            locals.insert(id, Arc::new(Entrance(address.clone())) as Arc<dyn Mailbox>);
+            let entrance: Arc<dyn Mailbox> = Arc::new(Entrance(address.clone()));
+            if let Some(door) = door {
+                door.open(id, Arc::clone(&entrance));
+            }
+            locals.insert(id, entrance);
             processes.push((address, arbiter));
         }
         router.open(locals);

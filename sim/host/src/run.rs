@@ -1,5 +1,6 @@
 //! What a spawned OS process does: takes its assignment, runs one process of the plan, leaves with a status.
 
+use crate::door::Door;
 use crate::limits::Limits;
 use crate::marks::{JsonLines, MarkSink};
 use crate::node::{LocalProcess, Node, NodeConfig, NodeError};
@@ -59,6 +60,8 @@ pub struct ProcessConfig {
     /// Whether the end of the standard input, that is of the parent, ends the process. On Linux the death
     /// of the parent's *thread* that spawned it does, too, even while the process is stopped.
     pub stop_at_stdin_end: bool,
+    /// As in [`LocalProcess::door`].
+    pub door: Option<Door>,
 }
 
 /// How [`run_process`] ended.
@@ -127,14 +130,14 @@ pub fn run_process(config: ProcessConfig) -> ExitStatus {
 }
 
 async fn supervise(config: ProcessConfig) -> Result<ExitStatus, NodeError> {
-    let ProcessConfig { assignment, blueprint, limits, seed, stop_at_stdin_end } = config;
+    let ProcessConfig { assignment, blueprint, limits, seed, stop_at_stdin_end, door } = config;
     if stop_at_stdin_end {
         die_with_parent().map_err(|error| NodeError(format!("parent's death signal: {error}")))?;
     }
     let stop = stop_signal(stop_at_stdin_end).map_err(|error| NodeError(format!("signals: {error}")))?;
     let stdout = || JsonLines::stdout().map_err(|error| NodeError(format!("standard output: {error}")));
     let Assignment { cluster, process, incarnation, listen, peers, data_dir } = assignment;
-    let local = LocalProcess { id: process, incarnation, blueprint, data_dir, seed, marks: Box::new(stdout()?) };
+    let local = LocalProcess { id: process, incarnation, blueprint, data_dir, seed, marks: Box::new(stdout()?), door };
     let mut node = Node::start(NodeConfig { cluster, listen, peers, limits, processes: vec![local] })?;
     let status = tokio::select! {
         (_, status) = node.ended() => status,

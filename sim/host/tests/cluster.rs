@@ -60,6 +60,7 @@ fn child() {
         limits: Limits::default(),
         seed: None,
         stop_at_stdin_end: true,
+        door: None,
     });
     std::process::exit(i32::from(status.code()));
 }

@@ -14,7 +14,7 @@ use contract::cell::blueprint;
 use contract::host::Liveness;
 use contract::{Actor, Context, Duration, Halt, Pid, ProcessId, inbox, mark};
 use host::stats::Count;
-use host::{ExitStatus, ReservedPort};
+use host::{Door, ExitStatus, ReservedPort};
 
 const LEDGER: ProcessId = ProcessId(0);
 
@@ -32,6 +32,25 @@ fn processes_of_one_node_talk_without_sockets() {
         assert_eq!(node.stop().await, ExitStatus::Stopped);
         assert_eq!(node.stats().count(Count::FramesSent), 0);
         assert!(node.stats().count(Count::DirectSent) >= 100);
+    });
+}
+
+#[test]
+fn work_on_a_thread_comes_back_through_the_door_as_a_message_to_oneself() {
+    in_system(async {
+        let dir = Scratch::new();
+        let door = Door::default();
+        let ask = |id| Ask { id, body: vec![], reply_to: common::addr(LEDGER) };
+        assert!(!door.put(ask(1)), "it leads nowhere yet");
+        let setup = Setup { door: Some(door.clone()), ..Setup::new(&[]) };
+        let (mut node, mut marks) = setup.start(&dir.0, vec![(0, blueprint::<Ledger>(LedgerRules::default()))]);
+        let inside = door.clone();
+        std::thread::spawn(move || assert!(inside.put(ask(2)))).join().unwrap();
+        marks.until_count("test.stored", 1).await;
+        let stored = of_kind(&marks.seen, "test.stored");
+        assert_eq!((stored[0].mark.number("id"), stored[0].mark.number("from")), (Some(2), Some(u64::from(LEDGER.0))));
+        assert_eq!(node.stop().await, ExitStatus::Stopped);
+        drop(node);
     });
 }
 

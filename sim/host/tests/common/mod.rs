@@ -7,7 +7,7 @@ use contract::codec::{self, RecordAt, read_record, write_record};
 use contract::{
     Actor, Addr, Context, DiskError, Duration, File, Halt, Observed, Open, ProcessId, inbox, mark, message,
 };
-use host::{Channel, Limits, LocalProcess, Node, NodeConfig, ReservedPort};
+use host::{Channel, Door, Limits, LocalProcess, Node, NodeConfig, ReservedPort};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -283,6 +283,7 @@ pub struct Setup {
     pub peers: BTreeMap<ProcessId, SocketAddr>,
     pub limits: Limits,
     pub incarnation: u32,
+    pub door: Option<Door>,
 }
 
 pub fn port() -> ReservedPort {
@@ -296,7 +297,7 @@ pub fn anywhere() -> SocketAddr {
 impl Setup {
     pub fn new(peers: &[(u32, SocketAddr)]) -> Setup {
         let peers = peers.iter().map(|&(process, address)| (ProcessId(process), address)).collect();
-        Setup { listen: anywhere(), peers, limits: Limits::default(), incarnation: 1 }
+        Setup { listen: anywhere(), peers, limits: Limits::default(), incarnation: 1, door: None }
     }
 
     pub fn start(self, dir: &Path, processes: Vec<(u32, Arc<dyn Blueprint>)>) -> (Node, Marks) {
@@ -308,6 +309,7 @@ impl Setup {
             data_dir: dir.to_owned(),
             seed: Some(1),
             marks: Box::new(Channel(sender.clone())),
+            door: self.door.clone(),
         });
         let processes = processes.collect();
         let Setup { listen, peers, limits, .. } = self;

@@ -106,10 +106,11 @@ impl Etcd {
         .map(|answer| convert::unsigned(answer.ttl()))
     }
 
-    /// Ends the lease and deletes its keys.
-    pub fn revoke(&self, lease: u64) -> Result<(), EtcdError> {
+    /// Ends the lease and deletes its keys; returns the store's revision after it.
+    pub fn revoke(&self, lease: u64) -> Result<u64, EtcdError> {
         let id = convert::signed(lease);
-        self.call(|client| async move { client.lease_client().revoke(id).await }).map(drop)
+        let revoked = self.call(|client| async move { client.lease_client().revoke(id).await })?;
+        Ok(convert::revision(revoked.header()))
     }
 
     /// Forgets what keys were before this revision.
