@@ -35,7 +35,7 @@ pub mod waits;
 pub use console::Console;
 pub use exit::Exit;
 pub use judge::Judge;
-pub use real::{RealJob, RealReport, RealWorld};
+pub use real::{Engine, RealJob, RealReport, RealWorld};
 pub use registry::{DefectInfo, Extra, Registry};
 pub use scenario::Scenario;
 

@@ -13,7 +13,35 @@ use contract::time::Duration;
 use kernel::{FaultCount, FaultKind};
 use std::convert::Infallible;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
+
+/// An outside service that takes the place of a role's own processes in a real run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// The role, as in the scenario file.
+    pub role: String,
+    /// The service; the composition root knows the schemes.
+    pub url: String,
+}
+
+impl FromStr for Engine {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Engine, String> {
+        match text.split_once('=') {
+            Some((role, url)) if !role.is_empty() && url.contains("://") => {
+                Ok(Engine { role: role.to_owned(), url: url.to_owned() })
+            }
+            _ => Err("write ROLE=SCHEME://HOST:PORT, for example rcs=etcd://127.0.0.1:2379".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.role, self.url)
+    }
+}
 
 /// A scenario with one seed, about to run on real processes.
 pub struct RealJob<'a> {
@@ -23,6 +51,8 @@ pub struct RealJob<'a> {
     pub scenario: &'a Scenario,
     /// What the seed decided: plan, knobs, faults.
     pub drawn: &'a Drawn,
+    /// Which roles an outside service stands in for; each is one of the scenario's.
+    pub engines: &'a [Engine],
 }
 
 /// How a real run went; the judge knows what it saw.

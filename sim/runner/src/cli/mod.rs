@@ -20,7 +20,7 @@ use crate::console::Console;
 use crate::diagnostic::FileErrors;
 use crate::exit::Exit;
 use crate::explore::again;
-use crate::real::RealWorld;
+use crate::real::{Engine, RealWorld};
 use crate::registry::Registry;
 use crate::scenario::{LoadError, Scenario};
 use crate::sweep::queue::WorkQueue;
@@ -51,6 +51,7 @@ enum Command {
   stormproof run scenarios/fast/edge_custody.toml --seed 42 --check-determinism
   stormproof run scenarios/negative/p01_teardown_unlink.toml --seed 0 --record lost.recording
   stormproof run scenarios/fast/edge_custody.toml --real
+  stormproof run scenarios/fast/rcs_exam.toml --real --engine rcs=etcd://127.0.0.1:2379
 A negative scenario (with `defect`) is reported like any other: exit 1 when its defect breaks an invariant.")]
     Run(RunArgs),
     /// Many seeds of many scenarios, on all cores; failures grouped by signature.
@@ -167,6 +168,9 @@ Exit 1 if one is missed in some range, or first caught by another oracle than st
         /// Which process, as node/process.
         #[arg(long)]
         process: String,
+        /// As in `run --real`.
+        #[arg(long, value_name = "ROLE=URL")]
+        engine: Vec<Engine>,
     },
     /// Runs all processes of a scenario's plan on this machine, without faults, until its clients are done.
     #[command(after_help = "Examples:\n  stormproof cluster scenarios/fast/edge_custody.toml")]
@@ -176,6 +180,9 @@ Exit 1 if one is missed in some range, or first caught by another oracle than st
         /// Decides what the scenario leaves open.
         #[arg(long, env = "STORMPROOF_SEED")]
         seed: Option<u64>,
+        /// As in `run --real`.
+        #[arg(long, value_name = "ROLE=URL")]
+        engine: Vec<Engine>,
     },
 }
 
@@ -198,6 +205,9 @@ struct RunArgs {
     /// On real processes, sockets, disks and clocks instead of simulated ones.
     #[arg(long, conflicts_with = "trace")]
     real: bool,
+    /// An outside service in place of a role's own processes, as ROLE=URL; may be given for several roles.
+    #[arg(long, value_name = "ROLE=URL", requires = "real")]
+    engine: Vec<Engine>,
     /// Writes a recording of the run there if it fails, for `replay` with a later build; its name ends with .recording.
     #[arg(long, value_name = "FILE", conflicts_with = "real")]
     record: Option<PathBuf>,
@@ -261,7 +271,7 @@ pub fn execute(
     };
     let mut session = Session { registry, real, console, program, arguments };
     match cli.command {
-        Command::Run(args) if args.real => real_run::run(&mut session, &args),
+        Command::Run(args) if args.real => real_run::run(&mut session, args),
         Command::Run(args) => run::run(&mut session, &args),
         Command::Sweep(args) => sweep::sweep(&mut session, &args),
         Command::Worker(args) => worker::worker(&mut session, &args),
@@ -277,8 +287,8 @@ pub fn execute(
         Command::Check { paths } => know::check(&mut session, &paths),
         Command::Schema => know::schema(&mut session),
         Command::List { json } => know::list(&mut session, json),
-        Command::Node { file, seed, process } => real_run::node(&mut session, &file, seed, &process),
-        Command::Cluster { file, seed } => real_run::cluster(&mut session, &file, seed),
+        Command::Node { file, seed, process, engine } => real_run::node(&mut session, &file, seed, &process, engine),
+        Command::Cluster { file, seed, engine } => real_run::cluster(&mut session, &file, seed, engine),
     }
 }
 

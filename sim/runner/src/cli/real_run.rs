@@ -7,7 +7,7 @@ use crate::engine::End;
 use crate::exit::Exit;
 use crate::judge::Judge;
 use crate::panics::Caught;
-use crate::real::{RealJob, RealReport, RealWorld};
+use crate::real::{Engine, RealJob, RealReport, RealWorld};
 use crate::scenario::Scenario;
 use crate::show;
 use crate::verdict::{Measured, Verdict};
@@ -20,15 +20,16 @@ struct Ready<'a> {
     scenario: Scenario,
     drawn: Drawn,
     real: &'a dyn RealWorld,
+    engines: Vec<Engine>,
 }
 
 /// Runs on real processes and reports like any run.
-pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
-    let ready = match prepare(session, &args.file, args.seed) {
+pub fn run(session: &mut Session<'_, '_>, args: RunArgs) -> Exit {
+    let ready = match prepare(session, &args.file, args.seed, args.engine) {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
-    let Ready { scenario, drawn, real } = &ready;
+    let Ready { scenario, drawn, real, engines } = &ready;
     let mut judge = Judge::new(scenario, &drawn.plan, session.registry);
     if !args.json {
         show::plan(session.console, scenario, drawn, &judge.names());
@@ -47,14 +48,16 @@ pub fn run(session: &mut Session<'_, '_>, args: &RunArgs) -> Exit {
         for skipped in &report.skipped {
             session.console.say(format!("skipped {skipped}"));
         }
-        session.say_command("replay: ", &format!("stormproof run {} --seed {} --real", args.file, drawn.seed));
+        let engines: String = engines.iter().map(|engine| format!(" --engine {engine}")).collect();
+        let again = format!("stormproof run {} --seed {} --real{engines}", args.file, drawn.seed);
+        session.say_command("replay: ", &again);
     }
     verdict.exit
 }
 
 /// Runs one process of the plan.
-pub fn node(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, process: &str) -> Exit {
-    let ready = match prepare(session, file, seed) {
+pub fn node(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, process: &str, engines: Vec<Engine>) -> Exit {
+    let ready = match prepare(session, file, seed, engines) {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
@@ -70,8 +73,8 @@ pub fn node(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, proces
 }
 
 /// Runs the whole plan without faults.
-pub fn cluster(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>) -> Exit {
-    let ready = match prepare(session, file, seed) {
+pub fn cluster(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>, engines: Vec<Engine>) -> Exit {
+    let ready = match prepare(session, file, seed, engines) {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
@@ -83,18 +86,28 @@ pub fn cluster(session: &mut Session<'_, '_>, file: &str, seed: Option<u64>) -> 
     }
 }
 
-fn prepare<'a>(session: &mut Session<'a, '_>, file: &str, seed: Option<u64>) -> Result<Ready<'a>, Exit> {
+fn prepare<'a>(
+    session: &mut Session<'a, '_>,
+    file: &str,
+    seed: Option<u64>,
+    engines: Vec<Engine>,
+) -> Result<Ready<'a>, Exit> {
     let Some(real) = session.real else {
         return Err(session.refused("this build has no real host: only simulated runs are possible"));
     };
     let scenario = session.load(file)?;
+    let roles = || scenario.groups.iter().map(|group| group.role.name);
+    if let Some(engine) = engines.iter().find(|engine| roles().all(|role| role != engine.role)) {
+        let known = listed(roles());
+        return Err(session.refused(format!("--engine {engine}: no role `{}` in {file}; it has {known}", engine.role)));
+    }
     let seed = seed.or(scenario.seed).unwrap_or(0);
     let drawn = draw::draw(&scenario, seed, 0, false).map_err(|error| session.refused(error))?;
-    Ok(Ready { scenario, drawn, real })
+    Ok(Ready { scenario, drawn, real, engines })
 }
 
 fn job<'a>(file: &'a str, ready: &'a Ready<'_>) -> RealJob<'a> {
-    RealJob { path: Path::new(file), scenario: &ready.scenario, drawn: &ready.drawn }
+    RealJob { path: Path::new(file), scenario: &ready.scenario, drawn: &ready.drawn, engines: &ready.engines }
 }
 
 /// Judges a real run as a simulated one is judged.
