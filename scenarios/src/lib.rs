@@ -4,6 +4,7 @@
 // Here the simulator's command meets the real host: processes, clocks and files of this machine are its subject.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod engine;
 #[cfg(feature = "planted")]
 mod planted;
 mod queue;

@@ -3,6 +3,7 @@
 //! The parent spawns this very program once for each process (`stormproof node`), strikes it as the seed
 //! says and judges what it stated. Faults that real machines cannot be given are said to be skipped.
 
+use crate::engine;
 use crate::queue::Ranges;
 use crate::strikes;
 use contract::time::Duration;
@@ -61,9 +62,12 @@ impl RealWorld for Host {
         if assignment.process != process {
             return Err(format!("assigned process {}, but started as {}", assignment.process.0, process.0));
         }
-        let blueprint = job.drawn.plan.processes[process.0 as usize].blueprint.clone();
+        let (blueprint, door) = match engine::stand_in(job, process)? {
+            Some(stand_in) => (stand_in.blueprint, Some(stand_in.door)),
+            None => (job.drawn.plan.processes[process.0 as usize].blueprint.clone(), None),
+        };
         let limits = Limits::default();
-        let config = ProcessConfig { assignment, blueprint, limits, seed: None, stop_at_stdin_end: true };
+        let config = ProcessConfig { assignment, blueprint, limits, seed: None, stop_at_stdin_end: true, door };
         // Not by returning from `main`: a thread may still be blocked in the disk.
         std::process::exit(i32::from(run_process(config).code()))
     }
@@ -108,12 +112,15 @@ impl Watch {
 }
 
 fn start(job: &RealJob<'_>, config: ClusterConfig) -> Result<Cluster, String> {
+    engine::check(job.engines)?;
     let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let names: Vec<String> = job.drawn.plan.processes.iter().map(|process| process.name.clone()).collect();
     let (file, seed) = (job.path.to_owned(), job.drawn.seed.to_string());
+    let engines: Vec<String> = job.engines.iter().map(|engine| format!("--engine={engine}")).collect();
     let spawn = move |process: ProcessId| {
         let mut command = Command::new(&program);
         command.arg("node").arg(&file).args(["--seed", &seed, "--process", &names[process.0 as usize]]);
+        command.args(&engines);
         command
     };
     Cluster::start(config, spawn).map_err(words)
