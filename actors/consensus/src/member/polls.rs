@@ -41,6 +41,12 @@ impl Serving {
             ctx.send(reply_to, Reply { call, answer });
             return;
         }
+        if self.core.leader().is_none() {
+            // It may lag behind for ever: the watcher had better ask another.
+            ctx.mark(mark!("member.poll_without_leader"));
+            ctx.send(reply_to, Reply { call, answer: Answer::Retry { leader: None } });
+            return;
+        }
         // A repeated question takes the place of the one before.
         self.polls.0.retain(|poll| (poll.reply_to, poll.call) != (reply_to, call));
         if self.polls.0.len() >= self.config.polls {
@@ -66,13 +72,14 @@ impl Serving {
         });
     }
 
-    /// Nothing has changed for them: they hear how far that is true.
+    /// Nothing has changed for them: they hear how far that is true; from a member that hears of no leader, nothing.
     pub(super) fn end_polls(&mut self, now: Time, ctx: &mut Context<'_, Member>) {
-        let store = &self.store;
+        let (store, led) = (&self.store, self.core.leader().is_some());
         self.polls.0.retain(|poll| {
             let over = poll.until <= now;
             if over {
-                ctx.send(poll.reply_to, Reply { call: poll.call, answer: store.changes(&poll.watch) });
+                let answer = if led { store.changes(&poll.watch) } else { Answer::Retry { leader: None } };
+                ctx.send(poll.reply_to, Reply { call: poll.call, answer });
             }
             !over
         });
