@@ -37,7 +37,7 @@ pub(super) struct Transfer {
 pub(super) struct Progress {
     /// The next entry to send.
     next: u64,
-    /// It has everything up to here, durably.
+    /// It has everything up to here, durably, as far as is known.
     pub(super) matched: u64,
     state: State,
     /// The last index of each message with entries that is on its way.
@@ -83,10 +83,12 @@ impl Progress {
         }
     }
 
-    /// The two logs may agree up to `common`, and not beyond.
+    /// The two logs may agree up to `common`, and not beyond. That may be less than it had once: its disk was damaged
+    /// (its claim stands for what it lost), or this answer is an old one, which costs a message.
     fn conflicts(&mut self, common: u64) {
         if !matches!(self.state, State::Pages { .. }) {
-            self.next = common.max(self.matched) + 1;
+            self.matched = self.matched.min(common);
+            self.next = common + 1;
             self.state = State::Probe { waiting: false };
             self.in_flight.clear();
         }
