@@ -16,7 +16,7 @@ impl Core {
     /// Stands for election, or asks whether it should.
     pub(super) fn stand(&mut self, pre: bool, transfer: bool, turn: &mut Turn<'_>) {
         self.wait_for_leader(turn);
-        let may = self.configuration().voters.contains(&self.me) && self.hard.claim.is_none();
+        let may = self.is_wanted() && self.hard.claim.is_none();
         if !may {
             if self.hard.claim.is_some() {
                 turn.effects.push(Effect::Mark(mark!("raft.claim_waits")));
@@ -41,6 +41,14 @@ impl Core {
             turn.effects.push(Effect::Mark(mark!("raft.stood")));
             self.ask_all(self.hard.term, &Body::Vote { last, transfer }, turn);
         }
+    }
+
+    /// Whether it may be needed as a leader. So may one that an uncommitted change removes: others can lack the
+    /// change and need its vote, which only a log as long as its own gets (thesis, section 4.2.2). It does not count
+    /// itself then.
+    fn is_wanted(&self) -> bool {
+        let leaves = || self.log.configuration_before().voters.contains(&self.me);
+        self.configuration().voters.contains(&self.me) || (!self.configuration_is_committed() && leaves())
     }
 
     fn ask_all(&mut self, term: u64, body: &Body, turn: &mut Turn<'_>) {

@@ -116,6 +116,12 @@ impl Log {
         }
     }
 
+    /// The configuration that holds again if the entry that states the one in force is lost.
+    pub(super) fn configuration_before(&self) -> &Configuration {
+        let before = self.configurations.values().rev().nth(1);
+        before.unwrap_or(&self.snapshot.meta.configuration)
+    }
+
     /// The configuration as of `index`, which the snapshot does not cover or ends at.
     pub(super) fn configuration_at(&self, index: u64) -> &Configuration {
         assert!(index >= self.snapshot.meta.at.index, "older configurations are forgotten");
