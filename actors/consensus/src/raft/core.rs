@@ -116,6 +116,7 @@ impl Core {
         if !core.log.snapshot.pages.is_empty() {
             turn.effects.push(Effect::Install(core.log.snapshot.clone()));
         }
+        core.settle_claim(turn);
         core.wait_for_leader(turn);
         core
     }
@@ -145,13 +146,14 @@ impl Core {
             Body::PreVoteReply { granted: true } => return self.on_pre_vote_granted(from, term, turn),
             _ => {}
         }
+        // A candidate that has lost touch must not unseat a leader that others hear (thesis, section 4.2.3). Leases
+        // rely on it, also where something else has raised this member's term since it heard its leader.
+        let waits = matches!(body, Body::Vote { transfer: false, .. }) && self.hears_leader(turn.now);
+        if waits && term >= self.hard.term {
+            turn.effects.push(Effect::Mark(mark!("raft.vote_ignored")));
+            return;
+        }
         if term > self.hard.term {
-            // A candidate that has lost touch must not unseat a leader that others hear (thesis, section 4.2.3).
-            let waits = matches!(body, Body::Vote { transfer: false, .. }) && self.hears_leader(turn.now);
-            if waits {
-                turn.effects.push(Effect::Mark(mark!("raft.vote_ignored")));
-                return;
-            }
             self.follow(term, None, turn);
         }
         if term < self.hard.term {

@@ -10,6 +10,9 @@ use super::types::{Appended, Body, Hard, MemberId, Snapshot};
 use crate::wal::message::Write;
 use std::collections::VecDeque;
 
+/// Messages that wait for a write, at most; the oldest go first, as if the network had lost them.
+const HELD_MAX: usize = 256;
+
 /// The bookkeeping of writes.
 #[derive(Clone, Debug)]
 pub(super) struct Durable {
@@ -141,6 +144,9 @@ impl Core {
             let durable = &mut self.durable;
             let gate = if durable.hard == self.hard { durable.hard_seq } else { durable.next_seq };
             durable.held.push_back((gate, to, term, body));
+            if durable.held.len() > HELD_MAX {
+                durable.held.pop_front();
+            }
         }
     }
 
@@ -167,7 +173,7 @@ impl Core {
     }
 
     /// The claim ends when the durable log is at least as up to date as what was lost.
-    fn settle_claim(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn settle_claim(&mut self, turn: &mut Turn<'_>) {
         let Some(claim) = self.hard.claim else { return };
         let index = self.durable.index;
         let has = self.log.term_at(index).is_some_and(|term| super::Position { term, index } >= claim);
