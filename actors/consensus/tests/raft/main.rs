@@ -13,4 +13,5 @@ mod net;
 mod reads;
 mod render;
 mod replication;
+mod stories;
 mod storm;

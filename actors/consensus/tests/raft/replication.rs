@@ -76,17 +76,18 @@ fn leader_completeness() {
 
 #[test]
 fn state_machine_safety() {
-    let net = figure_8_schedule(Planted::default());
+    let net = finish_figure_8(figure_8_until_c(Planted::default(), false));
     assert_eq!(net.judge.committed(), 3, "1.1, 2.2, and what the last term began with");
     net.assert_equal();
 }
 
 /// The paper's figure 8 on machines 0 to 4, its S1 to S5, up to the moment where S1 might take 1.2 for committed.
-fn figure_8_until_c(planted: Planted) -> Net {
+pub fn figure_8_until_c(planted: Planted, telling: bool) -> Net {
     let mut net = Net::new(5, 5, Tuning { append_entries: 1, ..tuning() }, planted, 1);
     net.elect(0);
     net.settle();
     net.run(60);
+    net.telling = telling;
     // (a) S1 leads in term 1; S1 and S2 have 1.2.
     net.propose(0).unwrap();
     net.step(|letter| letter.to.slot == 1);
@@ -121,8 +122,7 @@ fn figure_8_until_c(planted: Planted) -> Net {
 }
 
 /// ... and on to where S5 has overwritten 1.2 everywhere, and all run again.
-fn figure_8_schedule(planted: Planted) -> Net {
-    let mut net = figure_8_until_c(planted);
+pub fn finish_figure_8(mut net: Net) -> Net {
     net.flying.clear();
     net.crash(0, 0);
     // (d) S5 leads by the votes of S2, S3 and S4, and its 2.2 replaces 1.2.
@@ -139,7 +139,7 @@ fn figure_8_schedule(planted: Planted) -> Net {
 
 #[test]
 fn figure_8() {
-    let net = figure_8_until_c(Planted::default());
+    let net = figure_8_until_c(Planted::default(), false);
     assert_eq!((net.core(0).term(), net.core(2).last().index), (3, 2), "three machines have 1.2");
     assert_eq!(net.judge.committed(), 1, "an entry of an earlier term is not committed by counting");
     net.assert_safe();
@@ -149,9 +149,9 @@ fn figure_8() {
 #[test]
 fn figure_8_shows_p31() {
     let p31 = Planted::among(&BTreeSet::from(["P31".to_owned()])).unwrap();
-    let net = figure_8_until_c(p31);
+    let net = figure_8_until_c(p31, false);
     assert_eq!(net.judge.committed(), 2, "1.2 is taken for committed");
-    let lost = std::panic::catch_unwind(|| figure_8_schedule(p31));
+    let lost = std::panic::catch_unwind(|| finish_figure_8(figure_8_until_c(p31, false)));
     let seen = lost.as_ref().map_or(true, |net| !net.judge.broken.is_empty());
     assert!(seen, "and another entry takes its place");
 }

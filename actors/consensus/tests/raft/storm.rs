@@ -19,6 +19,8 @@ struct Weather {
     transfers: u64,
     snapshots: u64,
     rot: u64,
+    /// Milliseconds in a step of time, at most.
+    pace: u64,
     steps: u64,
 }
 
@@ -38,8 +40,8 @@ fn weather(seed: &mut u64) -> Weather {
     let voters = [1, 3, 5][below(seed, 3)];
     // A configuration on the way to fewer voters bears no loss at all.
     let rot = if changes > 0 { 0 } else { rot };
-    let steps = 200 + draw(seed) % 400;
-    Weather { voters, losses, copies, disorder, crashes, cuts, hangs, changes, transfers, snapshots, rot, steps }
+    let (pace, steps) = ([10, 50, 150][below(seed, 3)], 200 + draw(seed) % 400);
+    Weather { voters, losses, copies, disorder, crashes, cuts, hangs, changes, transfers, snapshots, rot, pace, steps }
 }
 
 fn limits(seed: &mut u64) -> Tuning {
@@ -85,7 +87,7 @@ impl Storm {
         match draw(&mut self.seed) % 100 {
             0..55 => self.deliver(),
             55..70 => {
-                let most = if chance(&mut self.seed, 10) { 200 } else { 25 };
+                let most = if chance(&mut self.seed, 10) { 300 } else { self.weather.pace };
                 let span = draw(&mut self.seed) % (most * MS);
                 self.net.advance(span);
             }
@@ -165,7 +167,10 @@ impl Storm {
         }
     }
 
+    /// Leaders are hit more often than their number says: what is in their hands is what can be lost.
     fn crash(&mut self, n: usize) {
+        let leader = self.net.leaders().first().copied().filter(|_| chance(&mut self.seed, 60));
+        let n = leader.unwrap_or(n);
         let kept = below(&mut self.seed, 4);
         self.net.crash(n, kept);
         let minority = (self.weather.voters - 1) / 2;
