@@ -72,13 +72,14 @@ impl Serving {
         });
     }
 
-    /// Nothing has changed for them: they hear how far that is true; from a member that hears of no leader, nothing.
+    /// Nothing has changed for them: they hear how far that is true. A member that lags behind its leader, or hears none,
+    /// sends them elsewhere: it may stay so for ever.
     pub(super) fn end_polls(&mut self, now: Time, ctx: &mut Context<'_, Member>) {
-        let (store, led) = (&self.store, self.core.leader().is_some());
+        let (store, current) = (&self.store, self.core.is_current());
         self.polls.0.retain(|poll| {
             let over = poll.until <= now;
             if over {
-                let answer = if led { store.changes(&poll.watch) } else { Answer::Retry { leader: None } };
+                let answer = if current { store.changes(&poll.watch) } else { Answer::Retry { leader: None } };
                 ctx.send(poll.reply_to, Reply { call: poll.call, answer });
             }
             !over
