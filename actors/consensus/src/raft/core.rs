@@ -237,6 +237,7 @@ impl Core {
             return;
         }
         self.commit = index;
+        self.note_movement(turn.now);
         let from = self.handed + 1;
         assert!(from >= self.log.first_index(), "what is not applied is kept");
         let count = (index - self.handed) as usize;

@@ -121,6 +121,7 @@ impl Core {
             durable.index = durable.index.max(last);
             durable.writes.pop_front();
         }
+        self.note_movement(turn.now);
         self.release(turn);
         self.count_own_vote(turn);
         self.settle_claim(turn);

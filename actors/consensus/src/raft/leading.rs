@@ -21,6 +21,8 @@ pub struct Leadership {
     heartbeat_at: Time,
     pub(super) reads: VecDeque<PendingRead>,
     pub(super) transfer: Option<Transfer>,
+    /// When it last committed something, made something durable itself, or had nothing to commit.
+    moved: Time,
     /// Another member was told to stand: from then on this one's lease is worth nothing.
     pub(super) handed_over: bool,
 }
@@ -60,6 +62,8 @@ enum State {
     Pages { snapshot: Snapshot, wanted: u32 },
 }
 
+/// A leader whose disk hangs and that commits nothing leads on for so many of the longest election timeouts.
+const HANGS: u32 = 4;
 /// Rounds whose beginning is remembered.
 const ROUNDS: usize = 64;
 
@@ -112,6 +116,7 @@ impl Leadership {
             heartbeat_at: now + heartbeat,
             reads: VecDeque::new(),
             transfer: None,
+            moved: now,
             handed_over: false,
         }
     }
@@ -142,6 +147,9 @@ impl Core {
     pub(super) fn append_own(&mut self, payload: Payload, turn: &mut Turn<'_>) -> Position {
         assert!(self.leads(), "only a leader appends of its own");
         let at = Position { term: self.hard.term, index: self.log.last().index + 1 };
+        if self.commit + 1 == at.index {
+            self.note_movement(turn.now);
+        }
         self.log.push(Entry { at, payload });
         self.follow_configuration(turn.now);
         at
@@ -286,9 +294,22 @@ impl Core {
             turn.effects.push(Effect::Mark(mark!("raft.majority_lost")));
             return self.follow(self.hard.term, None, turn);
         }
+        let waits = self.durable.index < self.log.last().index && self.commit < self.log.last().index;
+        if waits && turn.now >= leadership.moved + patience * HANGS {
+            // Its heartbeats flow, so that nobody else would ever stand; another's disk may be sound.
+            turn.effects.push(Effect::Mark(mark!("raft.hung_leader_gave_up")));
+            return self.follow(self.hard.term, None, turn);
+        }
         if turn.now >= leadership.heartbeat_at {
             self.begin_round(turn);
             self.hand_over(turn);
+        }
+    }
+
+    /// A leader's log or disk goes on.
+    pub(super) fn note_movement(&mut self, now: Time) {
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.moved = now;
         }
     }
 
