@@ -67,7 +67,8 @@ impl RealWorld for Host {
             None => (job.drawn.plan.processes[process.0 as usize].blueprint.clone(), None),
         };
         let limits = Limits::default();
-        let config = ProcessConfig { assignment, blueprint, limits, seed: None, stop_at_stdin_end: true, door };
+        let config =
+            ProcessConfig { assignment, blueprint, limits, seed: None, stop_at_stdin_end: true, door, wanted: None };
         // Not by returning from `main`: a thread may still be blocked in the disk.
         std::process::exit(i32::from(run_process(config).code()))
     }

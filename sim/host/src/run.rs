@@ -7,7 +7,7 @@ use crate::node::{LocalProcess, Node, NodeConfig, NodeError};
 use crate::process::Exit;
 use actix::System;
 use contract::cell::Blueprint;
-use contract::{Halt, Observed, ProcessId};
+use contract::{Halt, Mark, Observed, ProcessId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -62,6 +62,8 @@ pub struct ProcessConfig {
     pub stop_at_stdin_end: bool,
     /// As in [`LocalProcess::door`].
     pub door: Option<Door>,
+    /// Which marks are written; `None` for all. A measurement that nobody judges leaves out what only judges read.
+    pub wanted: Option<fn(&Mark) -> bool>,
 }
 
 /// How [`run_process`] ended.
@@ -129,15 +131,34 @@ pub fn run_process(config: ProcessConfig) -> ExitStatus {
     status
 }
 
+/// Lets some marks through.
+struct Wanted {
+    sink: Box<dyn MarkSink>,
+    wanted: fn(&Mark) -> bool,
+}
+
+impl MarkSink for Wanted {
+    fn state(&mut self, observed: &Observed) {
+        if (self.wanted)(&observed.mark) {
+            self.sink.state(observed);
+        }
+    }
+}
+
 async fn supervise(config: ProcessConfig) -> Result<ExitStatus, NodeError> {
-    let ProcessConfig { assignment, blueprint, limits, seed, stop_at_stdin_end, door } = config;
+    let ProcessConfig { assignment, blueprint, limits, seed, stop_at_stdin_end, door, wanted } = config;
     if stop_at_stdin_end {
         die_with_parent().map_err(|error| NodeError(format!("parent's death signal: {error}")))?;
     }
     let stop = stop_signal(stop_at_stdin_end).map_err(|error| NodeError(format!("signals: {error}")))?;
     let stdout = || JsonLines::stdout().map_err(|error| NodeError(format!("standard output: {error}")));
     let Assignment { cluster, process, incarnation, listen, peers, data_dir } = assignment;
-    let local = LocalProcess { id: process, incarnation, blueprint, data_dir, seed, marks: Box::new(stdout()?), door };
+    let sink: Box<dyn MarkSink> = Box::new(stdout()?);
+    let marks: Box<dyn MarkSink> = match wanted {
+        Some(wanted) => Box::new(Wanted { sink, wanted }),
+        None => sink,
+    };
+    let local = LocalProcess { id: process, incarnation, blueprint, data_dir, seed, marks, door };
     let mut node = Node::start(NodeConfig { cluster, listen, peers, limits, processes: vec![local] })?;
     let status = tokio::select! {
         (_, status) = node.ended() => status,

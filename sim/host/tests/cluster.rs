@@ -61,6 +61,7 @@ fn child() {
         seed: None,
         stop_at_stdin_end: true,
         door: None,
+        wanted: None,
     });
     std::process::exit(i32::from(status.code()));
 }

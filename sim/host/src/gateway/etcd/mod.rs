@@ -1,6 +1,7 @@
 //! etcd: transactions that compare and change, reads at a revision, leases, watches.
 //!
-//! Calls block, each for [`CALL_MAX`] at most, and may come from many threads. One server is spoken to until it
+//! Calls block, each for so long at most as the connection says, and may come from many threads, but not from those
+//! of a runtime: a process that runs on one gives calls to threads and gets answers through a [`Door`](crate::Door). One server is spoken to until it
 //! fails, then the next: a call that failed is not repeated here, because only the caller knows whether it may be.
 //! Needs a server of version 3.4 or later; versions before 3.4.32 and 3.5.14 have known faults of consistency, so
 //! production wants a later one. Progress notifications are not used: before 3.4.25 they could be ahead of events.
@@ -22,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// No call takes longer; a server that has not answered by then is left for the next.
+/// The usual patience with a call; a server that has not answered by then is left for the next.
 pub const CALL_MAX: Duration = Duration::from_secs(2);
 
 /// Silence after which a server is asked whether it is there, and again as long until it is given up.
@@ -35,6 +36,7 @@ pub struct Etcd {
     runtime: Runtime,
     servers: Vec<Server>,
     current: AtomicUsize,
+    patience: Duration,
 }
 
 struct Server {
@@ -53,21 +55,29 @@ impl Etcd {
     /// Prepares connections to servers, each `HOST:PORT` or `http://HOST:PORT`; the first call dials. Begins with
     /// the server of number `first`, counted around. Fails only for addresses that are none.
     pub fn connect(addresses: &[String], first: usize) -> Result<Arc<Etcd>, String> {
+        Etcd::connect_with(addresses, first, CALL_MAX)
+    }
+
+    /// The same with another patience than [`CALL_MAX`].
+    pub fn connect_with(addresses: &[String], first: usize, patience: Duration) -> Result<Arc<Etcd>, String> {
         if addresses.is_empty() {
             return Err("no address of an etcd server: write HOST:PORT".to_owned());
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| format!("no runtime for etcd: {error}"))?;
-        let dial = |address: &String| {
-            let options = ConnectOptions::new().with_connect_timeout(CALL_MAX / 2).with_keep_alive(PING, PING);
+        let prepare = |address: &String| {
+            let options = ConnectOptions::new().with_connect_timeout(patience).with_keep_alive(PING, PING);
             let options = options.with_require_leader(true);
             let client = runtime.block_on(Client::connect([address], Some(options)));
             let client = client.map_err(|error| format!("`{address}` is no etcd server: {error}; write HOST:PORT"))?;
             Ok(Server { address: address.clone(), client })
         };
-        let servers = addresses.iter().map(dial).collect::<Result<Vec<_>, String>>()?;
+        // On a thread of its own: the caller's may belong to another runtime, where blocking is not allowed.
+        let prepare_all = || addresses.iter().map(prepare).collect::<Result<Vec<_>, String>>();
+        let servers = std::thread::scope(|scope| scope.spawn(prepare_all).join());
+        let servers = servers.map_err(|_| "the preparation of connections to etcd panicked".to_owned())??;
         let current = AtomicUsize::new(first % servers.len());
-        Ok(Arc::new(Etcd { runtime, servers, current }))
+        Ok(Arc::new(Etcd { runtime, servers, current, patience }))
     }
 
     /// Compares and changes, all or nothing.
@@ -143,10 +153,10 @@ impl Etcd {
     }
 
     fn wait<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, EtcdError> {
-        let answer = self.runtime.block_on(async { tokio::time::timeout(CALL_MAX, answer).await });
+        let answer = self.runtime.block_on(async { tokio::time::timeout(self.patience, answer).await });
         match answer {
             Ok(answer) => answer.map_err(|error| convert::error(&error)),
-            Err(_) => Err(EtcdError::Unavailable(format!("none within {CALL_MAX:?}"))),
+            Err(_) => Err(EtcdError::Unavailable(format!("none within {:?}", self.patience))),
         }
     }
 
