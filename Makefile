@@ -1,4 +1,4 @@
-# `make` lists the targets. Everything but `book` and `fuzz` needs Rust alone.
+# `make` lists the targets. Everything but `book`, `fuzz` and `engines` needs Rust alone.
 STORMPROOF := cargo run --quiet --release --locked --
 NEGATIVE := scenarios/negative/p01_teardown_unlink.toml
 SEEDS := 0..10000
@@ -53,6 +53,15 @@ queue-test: ## Sweeps over a NATS queue whose workers and server are killed; ins
 	command -v nats-server || test -x /usr/sbin/nats-server || apt-get install -y --no-install-recommends nats-server
 	cargo test --locked -p stormproof-scenarios --test queue -- --nocapture
 
+engines: engines-installed ## Gives the routing service's examination to our replicas, on TCP too, and to a real etcd whose leader is killed; installs etcd and protoc.
+	cargo clippy --locked -p stormproof-host -p stormproof-scenarios --features stormproof-scenarios/etcd --all-targets -- -D warnings
+	cargo test --locked -p stormproof-host --features etcd --test etcd
+	cargo test --locked -p stormproof-scenarios --features etcd --lib --test engines -- --nocapture
+
+# Debian's etcd-server would start an etcd of its own: a policy-rc.d that says no is in the way while it is installed.
+engines-installed: ## Installs Debian's etcd and protoc where they are missing.
+	command -v etcd && command -v protoc && test -f /usr/include/google/protobuf/descriptor.proto || tests/install-engines.sh
+
 faults: ## Shows what each fault does to a probe: asked, fired, effect observed.
 	cargo run --quiet --release --locked -p stormproof-tests --bin faults
 
@@ -84,4 +93,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message recording ledger; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test shrink-table explore-table survival fmt lint doc book fuzz
+.PHONY: help run test sweep million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test engines engines-installed shrink-table explore-table survival fmt lint doc book fuzz

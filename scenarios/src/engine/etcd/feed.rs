@@ -5,7 +5,7 @@
 //! notifications, which may be ahead of changes that are still to come.
 
 use super::Finished;
-use super::space::{Room, Space, contains};
+use super::space::{Room, Space};
 use consensus::rcs::message::{Answer, Change, Refusal, Reply, Watch};
 use contract::Addr;
 use host::Door;
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// A poll is answered after so long, also if there is nothing to tell.
 const POLL: Duration = Duration::from_secs(1);
+/// A poll waits so long for the background watch to reach what the store has reached; longer only where others use the
+/// same etcd, whose changes the watch does not see.
+const FRESH: Duration = Duration::from_millis(200);
 /// How often polls are looked at when nothing changes, and the pause after an error.
 const TICK: Duration = Duration::from_millis(50);
 /// How long a poll of the past waits for etcd to tell it.
@@ -46,7 +49,9 @@ struct Poll {
     watch: Watch,
     call: u64,
     reply_to: Addr<Reply>,
-    until: Instant,
+    asked: Instant,
+    /// The store had reached this revision when the poll was asked: whoever wrote before asks about that, too.
+    reached: u64,
 }
 
 /// What is known of the recent past.
@@ -82,34 +87,38 @@ impl Feed {
 
     /// The answer to a poll, or `None`: then it comes through the door later.
     pub fn ask(&self, watch: Watch, call: u64, reply_to: Addr<Reply>) -> Option<Answer> {
-        if let Some(answer) = self.forgotten(&watch) {
-            return Some(answer);
-        }
+        let reached = match self.reached(&watch) {
+            Ok(reached) => reached,
+            Err(answer) => return Some(answer),
+        };
         let mut shared = self.lock();
-        match shared.log.tell(&watch) {
-            Told::Changes(answer) => Some(answer),
-            Told::Nothing(_) if shared.polls.len() < POLLS_MAX => {
-                shared.polls.push(Poll { watch, call, reply_to, until: Instant::now() + POLL });
-                None
-            }
-            Told::Nothing(answer) => Some(answer),
+        let poll = Poll { watch, call, reply_to, asked: Instant::now(), reached };
+        match shared.log.tell(&poll.watch) {
+            Told::Changes(answer) if shared.log.seen >= reached => Some(answer),
             Told::Past => {
                 drop(shared);
-                Some(self.past(&watch))
+                Some(self.past(&poll.watch))
             }
+            Told::Changes(_) | Told::Nothing(_) if shared.polls.len() < POLLS_MAX => {
+                shared.polls.push(poll);
+                None
+            }
+            _ => Some(Answer::Retry { leader: None }),
         }
     }
 
-    /// A refusal if the store has forgotten what is asked for: everybody forgets at the same revision.
-    fn forgotten(&self, watch: &Watch) -> Option<Answer> {
+    /// The revision that the store has reached, or a refusal if it has forgotten what is asked for: all gateways forget at
+    /// the same revision.
+    fn reached(&self, watch: &Watch) -> Result<u64, Answer> {
         let read = Read { keys: self.space.all(), revision: watch.from.max(1), limit: 1, linearizable: true };
         match self.etcd.range(&read) {
-            Err(EtcdError::Compacted(_)) => Some(match self.etcd.floor() {
+            Ok(page) => Ok(page.revision),
+            Err(EtcdError::Future) => Ok(0),
+            Err(EtcdError::Compacted(_)) => Err(match self.etcd.floor() {
                 Ok(floor) => Answer::Refused(Refusal::Compacted(floor)),
                 Err(_) => Answer::Retry { leader: None },
             }),
-            Err(EtcdError::Unavailable(_)) => Some(Answer::Retry { leader: None }),
-            _ => None,
+            Err(_) => Err(Answer::Retry { leader: None }),
         }
     }
 
@@ -173,10 +182,11 @@ impl Feed {
         let Shared { log, polls } = &mut *shared;
         let now = Instant::now();
         polls.retain(|poll| {
+            let waited = now.saturating_duration_since(poll.asked);
             let answer = match log.tell(&poll.watch) {
-                Told::Changes(answer) => answer,
-                Told::Nothing(answer) if poll.until <= now => answer,
-                Told::Nothing(_) => return true,
+                Told::Changes(answer) if log.seen >= poll.reached || waited >= FRESH => answer,
+                Told::Nothing(answer) if waited >= POLL => answer,
+                Told::Changes(_) | Told::Nothing(_) => return true,
                 Told::Past => Answer::Retry { leader: None },
             };
             // An answer that is lost is asked for again.
@@ -241,7 +251,7 @@ fn page<'a>(watch: &Watch, changes: impl Iterator<Item = &'a Change>, seen: u64)
     let mut room = Room::new();
     // Where the revision that is being taken began.
     let (mut current, mut start) = (0, 0);
-    for change in changes.filter(|change| revision(change) >= watch.from && contains(&watch.keys, key(change))) {
+    for change in changes.filter(|change| revision(change) >= watch.from && watch.keys.contains(key(change))) {
         if revision(change) != current {
             (current, start) = (revision(change), taken.len());
         }

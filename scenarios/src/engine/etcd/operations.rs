@@ -3,6 +3,7 @@
 use super::retell;
 use super::sessions::{self, Found, Outcome, SESSION_SECONDS};
 use super::space::{Room, Space, rows_asked};
+use consensus::rcs::Limits;
 use consensus::rcs::message::{Answer, Done, Operation, OperationId, Read, Refusal, Step, StepDone, Transaction};
 use host::gateway::etcd::{self, Etcd, EtcdError};
 use std::collections::BTreeMap;
@@ -49,6 +50,9 @@ impl Service {
 
     /// Does an operation. `random` is for the numbers of sessions and leases.
     pub fn operate(&self, id: OperationId, operation: &Operation, random: u64) -> Answer {
+        if let Err(refusal) = Limits::default().check(operation) {
+            return Answer::Refused(refusal);
+        }
         let answer = match operation {
             Operation::OpenSession => self.open(random),
             _ if id.number == 0 => return invalid("a session's operations are counted from 1"),
@@ -76,10 +80,6 @@ impl Service {
     /// One transaction of etcd: if the operation is new, the client's own transaction with the session's key written in
     /// either branch, so that a repeated question finds what became of the first.
     fn transact(&self, id: OperationId, wanted: &Transaction) -> Result<Answer, EtcdError> {
-        let empty = |step: &Step| matches!(step, Step::Put { key, .. } if key.is_empty());
-        if wanted.then.iter().chain(&wanted.otherwise).any(empty) {
-            return Ok(invalid("a key has at least one byte"));
-        }
         let key = self.space.session(id.session);
         let branch = |steps: &[Step], held| {
             let mark = sessions::write(&key, id.session, id.number, Outcome::Transacted { held });

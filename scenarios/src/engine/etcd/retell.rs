@@ -1,6 +1,6 @@
 //! What a transaction of the past has answered, told again from the store as it was just before it.
 
-use super::space::{ROWS_MAX, Room, Space, contains};
+use super::space::{ROWS_MAX, Room, Space};
 use consensus::rcs::message::{Keys, Range, Row, Step, StepDone};
 use contract::Blob;
 use host::gateway::etcd::{self, Etcd, EtcdError, Read};
@@ -84,7 +84,7 @@ impl Past<'_> {
                 _ => break,
             }
         }
-        for (key, row) in self.changes.iter().filter(|(key, _)| contains(keys, key)) {
+        for (key, row) in self.changes.iter().filter(|(key, _)| keys.contains(key)) {
             match row {
                 Some(row) => drop(rows.insert(key.clone(), row.clone())),
                 None => drop(rows.remove(key)),

@@ -110,15 +110,6 @@ pub fn rows_asked(limit: u64) -> u64 {
     if limit == 0 { ROWS_MAX } else { limit.min(ROWS_MAX) }
 }
 
-/// Whether `keys` name the key.
-pub fn contains(keys: &rcs::Keys, key: &[u8]) -> bool {
-    match keys {
-        rcs::Keys::One(one) => **one == *key,
-        rcs::Keys::Prefix(prefix) => key.starts_with(prefix),
-        rcs::Keys::Between(first, end) => **first <= *key && *key < **end,
-    }
-}
-
 /// What is left of an answer.
 pub struct Room(usize);
 

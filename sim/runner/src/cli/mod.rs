@@ -51,7 +51,7 @@ enum Command {
   stormproof run scenarios/fast/edge_custody.toml --seed 42 --check-determinism
   stormproof run scenarios/negative/p01_teardown_unlink.toml --seed 0 --record lost.recording
   stormproof run scenarios/fast/edge_custody.toml --real
-  stormproof run scenarios/fast/rcs_exam.toml --real --engine rcs=etcd://127.0.0.1:2379
+  stormproof run scenarios/fast/rcs_engines.toml --real --engine rcs=etcd://127.0.0.1:2379
 A negative scenario (with `defect`) is reported like any other: exit 1 when its defect breaks an invariant.")]
     Run(RunArgs),
     /// Many seeds of many scenarios, on all cores; failures grouped by signature.
