@@ -1,4 +1,4 @@
-# `make` lists the targets. Everything but `book`, `fuzz` and `engines` needs Rust alone.
+# `make` lists the targets. Everything but `book`, `fuzz`, `engines` and `bench-rcs` needs Rust alone.
 STORMPROOF := cargo run --quiet --release --locked --
 NEGATIVE := scenarios/negative/p01_teardown_unlink.toml
 SEEDS := 0..10000
@@ -58,6 +58,9 @@ engines: engines-installed ## Gives the routing service's examination to our rep
 	cargo test --locked -p stormproof-host --features etcd --test etcd
 	cargo test --locked -p stormproof-scenarios --features etcd --lib --test engines -- --nocapture
 
+bench-rcs: engines-installed ## Measures our routing service beside a real etcd on this machine: throughput, latency, silence after a kill; about six minutes.
+	cargo run --quiet --release --locked -p stormproof-scenarios --features etcd --bin bench-rcs
+
 # Debian's etcd-server would start an etcd of its own: a policy-rc.d that says no is in the way while it is installed.
 engines-installed: ## Installs Debian's etcd and protoc where they are missing.
 	command -v etcd && command -v protoc && test -f /usr/include/google/protobuf/descriptor.proto || tests/install-engines.sh
@@ -93,4 +96,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message recording ledger; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test engines engines-installed shrink-table explore-table survival fmt lint doc book fuzz
+.PHONY: help run test sweep million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test engines engines-installed bench-rcs shrink-table explore-table survival fmt lint doc book fuzz
