@@ -2,6 +2,7 @@
 STORMPROOF := cargo run --quiet --release --locked --
 NEGATIVE := scenarios/negative/p01_teardown_unlink.toml
 SEEDS := 0..10000
+NIGHT := 0..1000000
 COMMITS := 10
 KILLS := 5000
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -25,6 +26,9 @@ test: lint ## All that a change must pass: format, lints, tests, equal fingerpri
 sweep: ## Runs the scenarios that once failed, sweeps the sound ones over SEEDS (0..10000) and writes target/sweep/results.jsonl.
 	$(STORMPROOF) sweep scenarios/regress
 	$(STORMPROOF) sweep scenarios/fast --seeds $(SEEDS) --out $(TARGET)/sweep
+
+nightly: ## Sweeps the routing service over NIGHT (0..1000000) seeds of each of its scenarios: hours; goes on where it was stopped.
+	$(STORMPROOF) sweep scenarios/fast/rcs_*.toml --seeds $(NIGHT) --out $(TARGET)/nightly $(if $(wildcard $(TARGET)/nightly/results.jsonl),--resume)
 
 defects: ## Says how soon each planted defect is found, over 20 disjoint ranges of 1,000 seeds.
 	$(STORMPROOF) defects
@@ -96,4 +100,4 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
 	cd tests && for target in frame record message recording ledger; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
-.PHONY: help run test sweep million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test engines engines-installed bench-rcs shrink-table explore-table survival fmt lint doc book fuzz
+.PHONY: help run test sweep nightly million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test engines engines-installed bench-rcs shrink-table explore-table survival fmt lint doc book fuzz
