@@ -79,7 +79,13 @@ impl Disk {
         }
     }
 
-    fn position(&self, index: u64) -> Option<Position> {
+    /// The index before the first kept entry.
+    pub fn base(&self) -> u64 {
+        self.before.index
+    }
+
+    /// The durable entry at an index.
+    pub fn position(&self, index: u64) -> Option<Position> {
         if index == self.before.index {
             return Some(self.before);
         }

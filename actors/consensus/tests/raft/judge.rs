@@ -1,6 +1,7 @@
 //! Judges every message and every commit against the five properties of the paper's figure 3.
 
-use consensus::raft::{Body, Entry, MemberId, Payload, Position};
+use crate::disk::Disk;
+use consensus::raft::{Appended, Body, Entry, MemberId, Payload, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What has been seen so far.
@@ -56,6 +57,24 @@ impl Judge {
         for pair in entries.windows(2) {
             self.made(pair[0].at, &pair[1]);
         }
+    }
+
+    /// Before a message goes out, what it depends on is durable (figure 2, "persistent state").
+    pub fn promises(&mut self, disk: &Disk, (to, term): (MemberId, u64), body: &Body) {
+        match body {
+            Body::PreVote { .. } | Body::PreVoteReply { .. } => return,
+            Body::VoteReply { granted: true } => {
+                self.demand(disk.hard.vote == Some(to), || format!("a vote for {to:?} in term {term} is not durable"));
+            }
+            Body::AppendReply { outcome: Appended::Matched(index), .. } if *index > disk.base() => {
+                let leaders = self.sent.get(&(term, *index)).copied();
+                let durable = disk.position(*index).map(|at| at.term);
+                let has = durable.is_some() && (leaders.is_none() || leaders == durable);
+                self.demand(has, || format!("entry {index} is acknowledged in term {term} and not durable"));
+            }
+            _ => {}
+        }
+        self.demand(disk.hard.term >= term, || format!("term {term} is not durable"));
     }
 
     fn leader_has(&mut self, term: u64, at: Position) {

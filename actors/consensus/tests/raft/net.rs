@@ -192,6 +192,7 @@ impl Net {
         match effect {
             Effect::Send { to, term, body } => {
                 self.judge.sent(id, term, &body);
+                self.judge.promises(&self.nodes[n].disk, (to, term), &body);
                 self.flying.push_back(Letter { from: id, to, term, body });
             }
             Effect::Commit(entries) => self.apply(n, &entries, term),

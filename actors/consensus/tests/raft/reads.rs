@@ -176,3 +176,19 @@ fn a_promise_outlasts_a_higher_term() {
     assert_eq!(net.leaders(), [0], "nobody is elected while the lease lasts");
     assert!(net.marked("raft.lease_read") > 0);
 }
+
+#[test]
+fn a_lease_ends_with_a_hand_over() {
+    let mut net = Net::led_with(3, Tuning { lease_reads: true, ..tuning() });
+    net.run(60);
+    net.transfer(0, 1).unwrap();
+    net.step(|letter| letter.body == Body::TimeoutNow);
+    net.isolate(0, true);
+    net.settle();
+    net.propose(1).unwrap();
+    net.settle();
+    assert_eq!(net.leaders(), [0, 1], "the successor waited for no timeout");
+    let context = net.read(0);
+    assert!(!net.reads.contains_key(&context));
+    net.assert_safe();
+}

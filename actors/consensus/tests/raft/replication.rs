@@ -212,6 +212,42 @@ fn a_leader_with_a_hung_disk_still_commits_by_its_followers() {
 }
 
 #[test]
+fn a_leaders_own_copy_counts_when_it_is_durable() {
+    let mut net = Net::led(3);
+    net.nodes[0].disk.hangs = true;
+    net.isolate(2, true);
+    net.propose(0).unwrap();
+    net.settle();
+    assert_eq!(net.judge.committed(), 1, "one durable copy of three");
+    net.unhang(0);
+    assert_eq!(net.judge.committed(), 2);
+}
+
+#[test]
+fn a_write_under_way_counts_for_nothing_once_its_entries_are_overwritten() {
+    let mut net = Net::led(5);
+    net.nodes[1].disk.hangs = true;
+    net.nodes[1].writes = 8;
+    for _ in 0..3 {
+        net.propose(0).unwrap();
+    }
+    net.step(|letter| letter.to.slot == 1);
+    net.flying.clear();
+    net.crash(0, 0);
+    net.elect(2);
+    net.settle();
+    assert_eq!((net.leaders(), net.core(1).last().term), (vec![2], 2), "1.2 to 1.4 were overwritten in memory");
+    while net.nodes[1].disk.pending.len() > 1 {
+        net.sync(1);
+        net.settle();
+        net.assert_safe();
+    }
+    net.unhang(1);
+    net.run(100);
+    net.assert_equal();
+}
+
+#[test]
 fn flow_control() {
     let mut net = Net::led(3);
     let mut taken = 0;
