@@ -124,7 +124,7 @@ impl Serving {
         let now = ctx.now();
         let over: Vec<u64> = self.leases.iter().filter(|(_, at)| **at <= now).map(|(lease, _)| *lease).collect();
         for lease in over {
-            let known = self.store.leases().find(|(number, _)| *number == lease).map(|(_, lease)| lease.renewals);
+            let known = self.store.lease(lease).map(|lease| lease.renewals);
             let Some(renewals) = known else {
                 self.leases.remove(&lease);
                 continue;

@@ -13,6 +13,9 @@ use contract::codec::{self, RecordAt, read_record, write_record};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Revisions and indices count from 1; no log comes near this.
+const COUNT_MAX: u64 = 1 << 62;
+
 /// One record of a snapshot, in the order in which they come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Record {
@@ -76,7 +79,8 @@ impl Store {
         if founded != limits {
             return bad(format!("it was made under {founded:?}; start all replicas with these limits, not {limits:?}"));
         }
-        if revision < FIRST_REVISION || compacted > revision || revision.saturating_sub(compacted) > limits.history {
+        let in_range = (FIRST_REVISION..COUNT_MAX).contains(&revision) && applied < COUNT_MAX;
+        if !in_range || compacted > revision || revision - compacted > limits.history {
             return bad("its revisions are out of order");
         }
         let mut store = Store { applied, revision, compacted, ..Store::new(limits, planted) };
@@ -125,8 +129,8 @@ impl Store {
         {
             return bad("its leases are out of order or too many");
         }
-        if !(self.limits.ttl_least_ms..=self.limits.ttl_most_ms).contains(&ttl_ms) {
-            return bad("a lease with a time that is never granted");
+        if !(self.limits.ttl_least_ms..=self.limits.ttl_most_ms).contains(&ttl_ms) || renewals > self.applied - number {
+            return bad("a lease with a time that is never granted, or renewed more often than there are entries");
         }
         self.leases.begin(number, ttl_ms, renewals);
         Ok(())

@@ -1,5 +1,6 @@
 //! Keys, what they are and what they were: the versions of each key since the compaction, newest last.
 
+use super::FIRST_REVISION;
 use crate::rcs::message::{Change, Keys, Row};
 use contract::Blob;
 use serde::{Deserialize, Serialize};
@@ -174,7 +175,12 @@ fn may_follow(last: Option<&Version>, next: &Version, compacted: u64) -> bool {
         (Some(new), None, _) if next.modified > compacted => begins(new, next.modified),
         (Some(new), None, _) => begins(new, next.modified) || (new.created < next.modified && new.version > 1),
     };
-    in_order && continues
+    in_order && continues && next.state.as_ref().is_none_or(|new| possible(new, next.modified))
+}
+
+/// A key is created by the first change at the earliest, and written at most once in a revision.
+fn possible(state: &State, modified: u64) -> bool {
+    state.created > FIRST_REVISION && state.version - 1 <= modified - state.created
 }
 
 /// Whether this is a key that was created in `revision`.
