@@ -254,8 +254,7 @@ impl Log {
     /// Does what can be done, in order.
     fn advance(&mut self, ctx: &mut Context<'_, Self>) -> Result<(), Halt> {
         while !ctx.timer_is_set(Timer::Retry) {
-            let Some((task, pages)) = self.session.as_ref().and_then(Session::next) else { break };
-            let task = task.clone();
+            let Some((task, pages)) = self.session.as_mut().and_then(Session::take_next) else { break };
             let done = match &task {
                 Task::Found(founding) => self.found(founding, &mut ctx.disk()),
                 Task::Write(write) => self.write(write, pages, ctx),
@@ -270,6 +269,9 @@ impl Log {
                 Err(Undone::Failed(Failure::Later(error))) => {
                     ctx.mark(mark!("wal.append_failed", error = error.to_string()));
                     ctx.set_timer(Timer::Retry, self.config.retry_after);
+                    if let Some(session) = &mut self.session {
+                        session.put_back(task);
+                    }
                 }
                 Err(Undone::Failed(failure)) => return Err(halt(failure)),
             }

@@ -149,3 +149,102 @@ impl<T: DeserializeOwned> Parsed<T> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Head, Name, Page, Parsed, Place, Says, Step, parse, write};
+    use crate::raft::{Entry, Hard, MemberId, Payload, Position};
+    use std::borrow::Cow;
+
+    const FILE: Name = Name::Log(3);
+
+    fn place(offset: u64) -> Place {
+        Place { disk: 9, file: FILE, offset }
+    }
+
+    fn step(term: u64) -> Step<'static> {
+        let at = Position { term, index: 2 };
+        let entry = Entry { at, payload: Payload::Command(vec![7, 8].into()) };
+        Step {
+            hard: Hard { term, vote: Some(MemberId { slot: 1, disk: 300 }), claim: None },
+            keep_from: 1,
+            previous: Position { term: 1, index: 1 },
+            says: Says::Entries(Cow::Owned(vec![entry])),
+        }
+    }
+
+    fn two_steps() -> (Vec<u8>, usize) {
+        let mut bytes = Vec::new();
+        write(place(0), &step(4), &mut bytes).unwrap();
+        let first = bytes.len();
+        write(place(first as u64), &step(5), &mut bytes).unwrap();
+        (bytes, first)
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn layout_is_pinned() {
+        let (bytes, first) = two_steps();
+        let place = "090003";
+        let step = "040101fb2c0100010101010104020102".to_owned() + "0708";
+        assert_eq!(hex(&bytes[16..first]), format!("{place}00{step}"));
+        let head = Step { says: Says::Head(Head::default()), ..step_without_vote() };
+        let mut bytes = Vec::new();
+        write(Place { disk: 9, file: Name::Snapshot(Position { term: 2, index: 5 }), offset: 1 }, &head, &mut bytes)
+            .unwrap();
+        assert_eq!(hex(&bytes[16..]), "0901020501".to_owned() + &"00".repeat(9));
+        let mut bytes = Vec::new();
+        write(
+            super::Place { disk: 9, file: FILE, offset: 0 },
+            &Page { page: 1, pages: 2, data: vec![3].into() },
+            &mut bytes,
+        )
+        .unwrap();
+        assert_eq!(hex(&bytes[16..]), "0900030001020103");
+    }
+
+    fn step_without_vote() -> Step<'static> {
+        Step { hard: Hard::default(), keep_from: 0, previous: Position::default(), says: Says::Head(Head::default()) }
+    }
+
+    #[test]
+    fn a_record_is_read_where_it_was_written_and_nowhere_else() {
+        let (bytes, first) = two_steps();
+        let whole = parse::<Step<'static>>(&bytes, FILE);
+        let expected =
+            Parsed { disk: Some(9), records: vec![step(4), step(5)], good: bytes.len() as u64, holes: false };
+        assert_eq!(whole, expected);
+        let nothing = Parsed { disk: None, records: Vec::<Step<'static>>::new(), good: 0, holes: false };
+        assert_eq!(parse(&bytes, Name::Log(4)), nothing);
+        assert_eq!(parse(&bytes[first..], FILE), nothing);
+        let swapped = [&bytes[first..], &bytes[..first]].concat();
+        assert_eq!(parse(&swapped, FILE), nothing);
+    }
+
+    #[test]
+    fn a_flipped_bit_costs_one_record() {
+        let (bytes, first) = two_steps();
+        for bit in 0..bytes.len() * 8 {
+            let mut rotten = bytes.clone();
+            rotten[bit / 8] ^= 1 << (bit % 8);
+            let left = if bit / 8 < first { step(5) } else { step(4) };
+            assert_eq!(parse::<Step<'static>>(&rotten, FILE).records, [left], "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_record_inside_a_command_is_not_believed() {
+        let (inner, _) = two_steps();
+        let entry = Entry { at: Position { term: 4, index: 2 }, payload: Payload::Command(inner.into()) };
+        let outer = Step { says: Says::Entries(Cow::Owned(vec![entry])), ..step(4) };
+        let mut bytes = Vec::new();
+        write(place(0), &outer, &mut bytes).unwrap();
+        let end = bytes.len();
+        write(place(end as u64), &step(6), &mut bytes).unwrap();
+        bytes[3] ^= 1;
+        assert_eq!(parse::<Step<'static>>(&bytes, FILE).records, [step(6)]);
+    }
+}

@@ -166,6 +166,8 @@ fn replay(disk: u64, founding: Option<Founding>, snapshot: Option<Pages>, steps:
     if kept.log.last().index < covered.index {
         kept.log = Tail::behind(covered);
     }
+    // Without its snapshot a log goes back to the first entry, and is filled from there again.
+    kept.keep_from = kept.keep_from.min(covered.index.saturating_add(1));
     kept.log.trim(kept.keep_from);
     if kept.log.last() == end {
         return Recovered { kept, verdict: Verdict::Whole { torn } };

@@ -58,21 +58,29 @@ impl Session {
         self.staged.entry(seq).or_default().insert(page, data);
     }
 
-    /// The next task, with the pages that it names, if all of it is there.
-    pub fn next(&self) -> Option<(&Task, Vec<Blob>)> {
+    /// Takes the next task, with the pages that it names, if all of it is there.
+    pub fn take_next(&mut self) -> Option<(Task, Vec<Blob>)> {
         let seq = self.done + 1;
-        let task = self.tasks.get(&seq)?;
-        let Task::Write(Write { snapshot: Some((_, count)), .. }) = task else { return Some((task, Vec::new())) };
-        let staged = self.staged.get(&seq);
-        let pages = (0..*count).map_while(|page| staged?.get(&page).cloned());
-        let pages: Vec<Blob> = pages.collect();
-        (pages.len() == *count as usize).then_some((task, pages))
+        let mut pages = Vec::new();
+        if let Task::Write(Write { snapshot: Some((_, count)), .. }) = self.tasks.get(&seq)? {
+            let staged = self.staged.get(&seq);
+            pages.extend((0..*count).map_while(|page| staged?.get(&page).cloned()));
+            if pages.len() != *count as usize {
+                return None;
+            }
+        }
+        Some((self.tasks.remove(&seq)?, pages))
     }
 
-    /// The next task is durable.
+    /// The task that was taken could not be done yet.
+    pub fn put_back(&mut self, task: Task) {
+        let before = self.tasks.insert(self.done + 1, task);
+        assert!(before.is_none(), "a task is taken before it is put back");
+    }
+
+    /// The task that was taken is durable.
     pub fn finish(&mut self) {
         self.done += 1;
-        self.tasks.remove(&self.done);
         self.staged.remove(&self.done);
     }
 }
