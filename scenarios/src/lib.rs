@@ -25,6 +25,7 @@ pub fn registry() -> Registry {
         #[cfg(not(feature = "planted"))]
         defects: Vec::new(),
         file_protocols: vec![
+            Arc::new(consensus::files::WalFiles),
             Arc::new(edge::files::BufferFiles),
             Arc::new(edge::files::LedgerFiles),
             Arc::new(workspace::files::LedgerFiles),

@@ -1,7 +1,8 @@
-//! The file protocols of the edge and of the workspace under all short sequences and all crashes; and that each sync in them is needed.
+//! The file protocols of the consensus, the edge and the workspace under all short sequences and all crashes; and that each sync in them is needed.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use consensus::files::WalFiles;
 use contract::disk::{Stat, Storage};
 use contract::file_protocol::Event;
 use contract::{Disk, DiskError, File, FileProtocol, Open};
@@ -22,6 +23,11 @@ fn assert_right<P: FileProtocol>(protocol: &P) {
         assert_eq!(report.counts.omitted, 0, "{word}");
         assert!(report.counts.sequences > 10 && report.counts.states > 100, "{:?}", report.counts);
     }
+}
+
+#[test]
+fn the_append_processs_files_are_right_under_every_profile() {
+    assert_right(&WalFiles);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Consensus: Raft, its append process, and on it the Routing Coordination Service (spec 001).
 
 pub mod exam;
+pub mod files;
 pub mod member;
 pub mod planted;
 pub mod raft;
