@@ -98,6 +98,6 @@ book: ## Builds the book into target/book; needs `cargo install mdbook`.
 	mdbook build book
 
 fuzz: ## Fuzzes the decoders for a minute each; needs nightly Rust and `cargo install cargo-fuzz`.
-	cd tests && for target in frame record message recording ledger rcs; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
+	cd tests && for target in frame record message recording ledger rcs wal; do cargo +nightly fuzz run $$target -- -malloc_limit_mb=2 -max_total_time=60 || exit 1; done
 
 .PHONY: help run test sweep nightly million defects faults portable faults-cost workspace-kills bench-workspace bench peers queue-test engines engines-installed bench-rcs shrink-table explore-table survival fmt lint doc book fuzz
