@@ -22,7 +22,7 @@ pub struct Op {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// One more entry, with so many bytes.
+    /// One more entry, with so many bytes; the longer one does not fit into one sector with what is before it.
     Append(usize),
     /// Another entry in place of the last one, and one more.
     Overwrite,
@@ -113,9 +113,8 @@ fn entry(at: Position, bytes: usize) -> Entry {
     Entry { at, payload: Payload::Command(command.into()) }
 }
 
-/// A page longer than a sector.
 fn page(at: Position) -> Blob {
-    command(&entry(at, 600))
+    command(&entry(at, 16))
 }
 
 fn command(entry: &Entry) -> Blob {
@@ -209,13 +208,14 @@ impl FileProtocol for WalFiles {
     }
 
     fn operations(&self, step: usize) -> Vec<Op> {
-        let kinds = [Kind::Append(8), Kind::Append(700), Kind::Overwrite, Kind::Vote, Kind::Snapshot, Kind::Wait];
+        let kinds = [Kind::Append(8), Kind::Append(300), Kind::Overwrite, Kind::Vote, Kind::Snapshot, Kind::Wait];
         kinds.map(|kind| Op { term: step as u64 + 1, kind }).into()
     }
 
     fn recover(&self, disk: &mut Disk<'_>) -> Result<(Running, State), String> {
         let mut timers = Timers::default();
-        let config = Arc::new(Config::default());
+        // Rot is not tried here: a seal that lies close by leaves fewer states to try.
+        let config = Arc::new(Config { sector_bytes: 0, ..Config::default() });
         let booted = Log::boot(&config, &mut Context::new(&mut Alone::new(disk), &mut timers));
         let log = booted.map_err(|halt| halt.reason)?;
         let mut running = Running { log, timers, alarms: Vec::new(), seq: 0, session: 1, state: State::default() };

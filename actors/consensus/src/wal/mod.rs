@@ -34,18 +34,19 @@ use kept::Kept;
 use message::{Answer, Ask, Founding, Reply, Request, Write};
 use record::{Name, Says, Step};
 use recovery::Verdict;
-use segment::{Failure, Segment};
+use segment::{DIRECTORY, Failure, Segment};
 use session::{Session, Task};
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The knobs of [`Config`].
-pub const KNOBS: [Knob; 6] = [
+pub const KNOBS: [Knob; 7] = [
     Knob::millis("wal_seal_after", "the log is sealed after so long without a write", 50, 1, 10_000),
     Knob::millis("wal_retry_after", "a refused append is tried again after this", 20, 1, 10_000),
     Knob::count("wal_window", "writes ahead of their turn that are remembered", 64, 1, 4_096),
     Knob::count("wal_pages", "pages of a snapshot, at most", 65_536, 1, 1 << 20),
     Knob::bytes("wal_reply_bytes", "commands in one answer; one entry is always given", 256 << 10, 1, 512 << 10),
+    Knob::bytes("wal_sector_bytes", "what a device loses at once: a seal keeps this distance", 512, 0, 64 << 10),
     Knob::bytes("wal_file_bytes", "a log file that is longer is written anew", 64 << 20, 1 << 10, 1 << 40),
 ];
 
@@ -62,6 +63,8 @@ pub struct Config {
     pub pages: u32,
     /// Commands in one answer, in bytes; one entry is always given.
     pub reply_bytes: usize,
+    /// What a device loses at once, in bytes: so far away from the last record is the seal behind it.
+    pub sector_bytes: usize,
     /// A log file that is longer, in bytes, is written anew with what is still needed.
     pub file_bytes: u64,
 }
@@ -75,6 +78,7 @@ impl Config {
             window: knobs.get("wal_window"),
             pages: u32::try_from(knobs.get("wal_pages")).unwrap_or(u32::MAX),
             reply_bytes: knobs.size("wal_reply_bytes"),
+            sector_bytes: knobs.size("wal_sector_bytes"),
             file_bytes: knobs.get("wal_file_bytes"),
         }
     }
@@ -138,7 +142,7 @@ impl Actor for Log {
         let number = recovery::newest(&names).unwrap_or(0) + 1;
         let kept = &recovered.kept;
         state_what_was_found(&recovered.verdict, kept, ctx);
-        let segment = Segment::create(number, kept, &mut ctx.disk()).map_err(halt)?;
+        let segment = Segment::create(number, kept, config.sector_bytes, &mut ctx.disk()).map_err(halt)?;
         if let Err(error) = recovery::retire(&names, &segment, &recovered, &mut ctx.disk()) {
             ctx.mark(mark!("wal.left_behind", error = error.to_string()));
         }
@@ -337,7 +341,7 @@ impl Log {
         if let (Some(_), Some((meta, pages))) = (&write.snapshot, &next.snapshot) {
             segment::write_snapshot(next.disk, meta.at, pages, disk)?;
         }
-        let segment = Segment::create(self.segment.number() + 1, &next, disk)?;
+        let segment = Segment::create(self.segment.number() + 1, &next, self.config.sector_bytes, disk)?;
         let old = std::mem::replace(&mut self.segment, segment);
         // What stays is removed by the next boot.
         let _ = disk.unlink(&segment::path(Name::Log(old.number())));
@@ -345,6 +349,7 @@ impl Log {
         if self.kept.covered() != next.covered() && self.kept.snapshot.is_some() {
             let _ = disk.unlink(&segment::path(Name::Snapshot(self.kept.covered())));
         }
+        let _ = disk.sync_dir(DIRECTORY);
         self.kept = next;
         Ok(())
     }

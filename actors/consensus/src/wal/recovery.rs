@@ -210,5 +210,5 @@ pub fn retire(names: &[Name], now: &Segment, recovered: &Recovered, disk: &mut D
     if disk.exists(DRAFT)? {
         result = result.and(disk.unlink(DRAFT));
     }
-    if lost { result.and(disk.sync_dir(DIRECTORY)) } else { result }
+    result.and(disk.sync_dir(DIRECTORY))
 }

@@ -10,8 +10,6 @@ use std::borrow::Cow;
 pub const DIRECTORY: &str = ".";
 /// A file that is being written and has no name yet.
 pub const DRAFT: &str = "draft";
-/// Longer than a sector: two records with so much between them share none.
-const APART: usize = 512;
 /// Commands in one record of a rewritten log, in bytes; one entry is always taken.
 const RECORD_BYTES: usize = 256 * 1024;
 
@@ -31,6 +29,8 @@ pub enum Failure {
 pub struct Segment {
     file: File,
     number: u64,
+    /// Bytes between a record and its seal.
+    apart: usize,
     good: u64,
     /// Its length when it was new.
     born: u64,
@@ -62,8 +62,8 @@ impl Segment {
     ///
     /// # Errors
     /// On [`Failure::Later`] there is no such file.
-    pub fn create(number: u64, kept: &Kept, disk: &mut Disk<'_>) -> Result<Segment, Failure> {
-        let mut log = Records { place: Place { disk: kept.disk, file: Name::Log(number), offset: 0 }, kept };
+    pub fn create(number: u64, kept: &Kept, apart: usize, disk: &mut Disk<'_>) -> Result<Segment, Failure> {
+        let mut log = Records { place: Place { disk: kept.disk, file: Name::Log(number), offset: 0 }, apart, kept };
         let file = publish(&path(Name::Log(number)), disk, |write| {
             let mut previous = kept.log.base();
             write(&log.next(previous, Says::Head(kept.head()))?)?;
@@ -73,9 +73,11 @@ impl Segment {
                 write(&log.next(previous, Says::Entries(Cow::Owned(part)))?)?;
                 previous = last;
             }
+            // By a call of its own: a device that loses one of the two has not lost the head.
+            write(&[])?;
             write(&log.seal()?)
         })?;
-        Ok(Segment { file, number, good: log.place.offset, born: log.place.offset, torn: false })
+        Ok(Segment { file, number, apart, good: log.place.offset, born: log.place.offset, torn: false })
     }
 
     /// Its number.
@@ -104,7 +106,7 @@ impl Segment {
     /// # Errors
     /// As [`Segment::step`].
     pub fn seal(&mut self, kept: &Kept, disk: &mut Disk<'_>) -> Result<(), Failure> {
-        let bytes = Records { place: self.end(kept), kept }.seal()?;
+        let bytes = Records { place: self.end(kept), apart: self.apart, kept }.seal()?;
         self.append(&bytes, disk)
     }
 
@@ -154,6 +156,7 @@ pub fn write_snapshot(disk_id: u64, at: Position, pages: &[Blob], disk: &mut Dis
 /// The records of a log file, one after the other.
 struct Records<'k> {
     place: Place,
+    apart: usize,
     kept: &'k Kept,
 }
 
@@ -169,7 +172,7 @@ impl Records<'_> {
     /// A head at some distance. Half of it may be there after a crash; it says nothing new, so nobody minds.
     fn seal(&mut self) -> Result<Vec<u8>, Failure> {
         let end = self.kept.log.last();
-        let mut bytes = self.next(end, Says::Filler(vec![0; APART].into()))?;
+        let mut bytes = self.next(end, Says::Filler(vec![0; self.apart].into()))?;
         bytes.extend(self.next(end, Says::Head(self.kept.head()))?);
         Ok(bytes)
     }
@@ -197,7 +200,7 @@ fn weight(entry: &Entry) -> usize {
         }
 }
 
-/// Appends to the file that is being written.
+/// Adds bytes to the file that is being written; none at all ends what is written by one call.
 type Append<'a> = dyn FnMut(&[u8]) -> Result<(), Failure> + 'a;
 
 /// Writes a whole new file and gives it its name: draft, sync, rename, sync of the directory.
@@ -207,7 +210,16 @@ fn publish(
     fill: impl FnOnce(&mut Append<'_>) -> Result<(), Failure>,
 ) -> Result<File, Failure> {
     let file = draft(disk).map_err(Failure::Later)?;
-    let filled = fill(&mut |bytes| disk.append_all(file, bytes).map_err(Failure::Later));
+    let mut gathered = Vec::new();
+    let mut append = |bytes: &[u8]| {
+        gathered.extend_from_slice(bytes);
+        if bytes.is_empty() || gathered.len() >= RECORD_BYTES {
+            disk.append_all(file, &gathered).map_err(Failure::Later)?;
+            gathered.clear();
+        }
+        Ok(())
+    };
+    let filled = fill(&mut append).and_then(|()| append(&[]));
     if let Err(failure) = filled {
         disk.close(file);
         // A draft that stays is found and replaced by the next one.
