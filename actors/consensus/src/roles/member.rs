@@ -22,7 +22,7 @@ pub(super) const ROLE: Role = Role {
     other_build: None,
 };
 
-const KNOBS: [Knob; 26] = [
+const KNOBS: [Knob; 27] = [
     Knob::millis("election", "a follower waits at least so long for a leader", 300, 50, 5_000),
     Knob::millis("election_spread", "... and at most so much longer; drawn anew each time", 300, 50, 5_000),
     Knob::millis(
@@ -55,7 +55,10 @@ const KNOBS: [Knob; 26] = [
     wal::KNOBS[3],
     wal::KNOBS[4],
     wal::KNOBS[5],
+    wal::KNOBS[6],
 ];
+
+const _: () = assert!(wal::KNOBS.len() == 7, "every knob of the append process is one of the role's");
 
 fn build(site: &Site<'_>) -> Result<Arc<dyn Blueprint>, PlanError> {
     match site.process {
