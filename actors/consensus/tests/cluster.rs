@@ -62,6 +62,28 @@ fn a_run_is_a_function_of_its_seed() {
     }
 }
 
+/// Three members and an examiner.
+fn examined() -> Rig {
+    Rig {
+        counts: vec![("rcs", 3), ("rcs_exam", 1)],
+        judges: oracles::all().into_iter().filter(|kind| ["agreement", "convergence"].contains(&kind.name)).collect(),
+        ..rig(3)
+    }
+}
+
+#[test]
+fn a_quiet_cluster_passes_the_examination() {
+    let mut run = examined().quiet(1);
+    assert!(run.run(60, true).unwrap(), "{}", run.explain());
+    let steps = run.marks.iter().filter(|seen| seen.mark.kind == "conformance.step").count();
+    assert!(steps > 80, "{steps} steps");
+}
+
+#[test]
+fn stormy_clusters_pass_the_examination() {
+    examined().storms(60, &["conformance.step"], &[]);
+}
+
 /// Marks of rare paths.
 const RARE: [&str; 19] = [
     "member.began_anew",

@@ -61,6 +61,11 @@ impl Line {
         Some((self.open.take()?.ask, reply.answer))
     }
 
+    /// The answer was old: the next question goes to another member.
+    pub(super) fn elsewhere(&mut self) {
+        self.at = (self.at + 1) % self.members.len();
+    }
+
     /// Asks again if it is time.
     pub(super) fn poll<A: Actor>(&mut self, ctx: &mut Context<'_, A>)
     where
@@ -68,7 +73,7 @@ impl Line {
     {
         let Some(open) = self.open.as_ref().filter(|open| open.again <= ctx.now()) else { return };
         if !open.directed {
-            self.at = (self.at + 1) % self.members.len();
+            self.elsewhere();
         }
         self.send(ctx);
     }

@@ -13,6 +13,8 @@ mod line;
 mod ranges;
 mod sessions;
 mod step;
+#[cfg(test)]
+mod tests;
 mod transactions;
 mod watches;
 
@@ -86,7 +88,10 @@ impl Actor for Examiner {
             let step = &self.script[self.at];
             match step.check(&mut self.notes, &answer) {
                 Ok(()) => self.pass(ctx),
-                Err(Trouble::NotYet) => ctx.set_timer(Timer::Again, self.config.patience),
+                Err(Trouble::NotYet) => {
+                    self.line.elsewhere();
+                    ctx.set_timer(Timer::Again, self.config.patience);
+                }
                 Err(Trouble::Wrong(expected)) => panic!(
                     "step {} of {}, {step:?}: expected {expected}, got {answer:?} to {ask:?}",
                     self.at + 1,

@@ -120,7 +120,7 @@ impl Actor for Member {
             (Timer::Hello, _) => self.say_hello(ctx),
             (Timer::Core, Phase::Serving(serving)) => serving.tick(ctx)?,
             (Timer::Lease, Phase::Serving(serving)) => serving.end_leases(ctx)?,
-            (Timer::Wait, Phase::Serving(serving)) => serving.end_waits(ctx),
+            (Timer::Wait, Phase::Serving(serving)) => serving.end_waits(ctx)?,
             _ => {}
         }
         self.write_on(ctx);

@@ -1,9 +1,10 @@
 //! Watches that wait for changes.
 
 use super::Member;
+use super::reading::Question;
 use super::serving::Serving;
 use crate::rcs::message::{Answer, Reply, Watch};
-use contract::{Addr, Context, Time, mark};
+use contract::{Addr, Context, Halt, Time, mark};
 
 /// Watches that nothing has happened to yet.
 #[derive(Clone, Debug, Default)]
@@ -72,17 +73,14 @@ impl Serving {
         });
     }
 
-    /// Nothing has changed for them: they hear how far that is true. A member that lags behind its leader, or hears none,
-    /// sends them elsewhere: it may stay so for ever.
-    pub(super) fn end_polls(&mut self, now: Time, ctx: &mut Context<'_, Member>) {
-        let (store, current) = (&self.store, self.core.is_current());
-        self.polls.0.retain(|poll| {
-            let over = poll.until <= now;
-            if over {
-                let answer = if current { store.changes(&poll.watch) } else { Answer::Retry { leader: None } };
-                ctx.send(poll.reply_to, Reply { call: poll.call, answer });
-            }
-            !over
-        });
+    /// Nothing has changed for them as far as this replica knows: it makes sure that it knows.
+    pub(super) fn end_polls(&mut self, now: Time, ctx: &mut Context<'_, Member>) -> Result<(), Halt> {
+        let (over, waiting) = std::mem::take(&mut self.polls.0).into_iter().partition(|poll| poll.until <= now);
+        self.polls.0 = waiting;
+        let over: Vec<Poll> = over;
+        for Poll { watch, reply_to, call, .. } in over {
+            self.confirm(Question::Watch(watch), (reply_to, call), ctx)?;
+        }
+        Ok(())
     }
 }

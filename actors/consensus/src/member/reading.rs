@@ -1,13 +1,15 @@
-//! Reads that wait until it is sure that nothing newer is missing.
+//! Questions that wait until it is sure that nothing newer is missing: reads, and watches that have found nothing. A
+//! replica that is cut off turns them away, so that nobody takes its silence for peace.
 
 use super::applying::text;
 use super::serving::Serving;
 use super::{Member, Timer};
-use crate::rcs::message::{Answer, Keys, Read, Reply};
+use crate::rcs::Store;
+use crate::rcs::message::{Answer, Keys, Read, Reply, Watch};
 use contract::{Addr, Context, Halt, Time, mark};
 use std::collections::BTreeMap;
 
-/// Reads by their contexts, which are never used twice.
+/// Questions by their contexts, which are never used twice.
 #[derive(Clone, Debug)]
 pub(super) struct Reads {
     next: u64,
@@ -16,12 +18,37 @@ pub(super) struct Reads {
 
 #[derive(Clone, Debug)]
 struct Waiting {
-    read: Read,
+    question: Question,
     reply_to: Addr<Reply>,
     call: u64,
     until: Time,
     /// What must have been applied, once that is known.
     index: Option<u64>,
+}
+
+/// What is answered from the store once that is new enough.
+#[derive(Clone, Debug)]
+pub(super) enum Question {
+    Read(Read),
+    /// How far nothing has changed.
+    Watch(Watch),
+}
+
+impl Question {
+    fn answer(&self, store: &Store) -> Answer {
+        match self {
+            Question::Read(read) => store.read(read),
+            Question::Watch(watch) => store.changes(watch),
+        }
+    }
+
+    /// The history's operation and its key, if this is one.
+    fn traced(&self) -> Option<(u64, &contract::Blob)> {
+        match self {
+            Question::Read(Read { traced, keys: Keys::One(key), .. }) if *traced != 0 => Some((*traced, key)),
+            _ => None,
+        }
+    }
 }
 
 impl Reads {
@@ -48,6 +75,16 @@ impl Serving {
             ctx.send(reply_to, Reply { call, answer });
             return Ok(());
         }
+        self.confirm(Question::Read(read), (reply_to, call), ctx)
+    }
+
+    /// Answers from the store as soon as that shows all that was committed by now.
+    pub(super) fn confirm(
+        &mut self,
+        question: Question,
+        (reply_to, call): (Addr<Reply>, u64),
+        ctx: &mut Context<'_, Member>,
+    ) -> Result<(), Halt> {
         if self.reads.waiting.len() >= self.config.reads {
             ctx.mark(mark!("member.reads_full"));
             ctx.send(reply_to, Reply { call, answer: Answer::Retry { leader: None } });
@@ -56,7 +93,7 @@ impl Serving {
         let context = self.reads.next;
         self.reads.next = context.wrapping_add(1);
         let until = ctx.now() + self.config.tuning.election_most;
-        self.reads.waiting.insert(context, Waiting { read, reply_to, call, until, index: None });
+        self.reads.waiting.insert(context, Waiting { question, reply_to, call, until, index: None });
         self.schedule_waits(ctx);
         self.turn(ctx, |core, turn| core.read(context, turn))
     }
@@ -82,19 +119,17 @@ impl Serving {
         let contexts: Vec<u64> =
             self.reads.waiting.iter().filter(|(_, waiting)| ready(waiting)).map(|(context, _)| *context).collect();
         for context in contexts {
-            let Some(Waiting { read, reply_to, call, .. }) = self.reads.waiting.remove(&context) else { continue };
-            let answer = self.store.read(&read);
-            if read.traced != 0
-                && let (Keys::One(key), Answer::Range(_)) = (&read.keys, &answer)
-            {
-                ctx.mark(mark!("apply", op = read.traced, key = text(key), version = self.store.stamp(key)));
+            let Some(Waiting { question, reply_to, call, .. }) = self.reads.waiting.remove(&context) else { continue };
+            let answer = question.answer(&self.store);
+            if let (Some((op, key)), Answer::Range(_)) = (question.traced(), &answer) {
+                ctx.mark(mark!("apply", op = op, key = text(key), version = self.store.stamp(key)));
             }
             ctx.send(reply_to, Reply { call, answer });
         }
     }
 
-    /// Who waited too long is sent away: with an answer that says how far a watch is complete, or to ask again.
-    pub(super) fn end_waits(&mut self, ctx: &mut Context<'_, Member>) {
+    /// Who waited too long is sent away, and watches that have waited long enough hear how far nothing has changed.
+    pub(super) fn end_waits(&mut self, ctx: &mut Context<'_, Member>) -> Result<(), Halt> {
         let now = ctx.now();
         let over: Vec<u64> =
             self.reads.waiting.iter().filter(|(_, it)| it.until <= now).map(|(context, _)| *context).collect();
@@ -102,8 +137,9 @@ impl Serving {
             self.core.forget_read(context);
             self.read_lost(context, ctx);
         }
-        self.end_polls(now, ctx);
+        self.end_polls(now, ctx)?;
         self.schedule_waits(ctx);
+        Ok(())
     }
 
     pub(super) fn schedule_waits(&self, ctx: &mut Context<'_, Member>) {

@@ -65,7 +65,9 @@ impl Actor for Resource {
             None => self.config.planted.has(Defect::P32),
         };
         if taken {
-            let (resource, lock) = (self.config.name.as_str(), request.lock.as_str());
+            let lock = request.lock.as_str();
+            // What each lock protects is a resource of its own.
+            let resource = format!("{}/{lock}", self.config.name);
             ctx.mark(mark!("resource.write", resource = resource, lock = lock, token = request.traced));
         }
         ctx.send(request.reply_to, Reply { call: request.call, taken });
