@@ -20,6 +20,7 @@ mod disk;
 mod founding;
 mod polls;
 mod reading;
+mod relay;
 mod serving;
 
 pub use config::Config;
@@ -44,6 +45,8 @@ inbox! {
         Log(wal::message::Reply),
         /// From clients.
         Client(rcs::message::Request),
+        /// From the leader, to what was passed on for clients.
+        Relayed(rcs::message::Reply),
         /// From operators.
         Admin(message::Request),
     }
@@ -105,6 +108,11 @@ impl Actor for Member {
                 Phase::Serving(serving) => serving.on_client(&request, ctx)?,
                 _ => serving::retry(&request, None, ctx),
             },
+            Inbox::Relayed(reply) => {
+                if let Phase::Serving(serving) = &mut self.phase {
+                    serving.on_relayed(reply, ctx);
+                }
+            }
             Inbox::Admin(request) => self.on_admin(&request, ctx)?,
         }
         self.write_on(ctx);

@@ -3,6 +3,7 @@
 use super::hello::Hello;
 use super::polls::Polls;
 use super::reading::Reads;
+use super::relay::Relay;
 use super::{Config, Member, Timer};
 use crate::raft::{self, Body, Change, Core, Effect, Envelope, MemberId, NotTaken, Recovered, Snapshot, Turn};
 use crate::rcs::message::{Answer, Ask, OperationId, Reply, Request};
@@ -28,6 +29,7 @@ pub(super) struct Serving {
     pub(super) in_log: BTreeMap<(u64, u64), u64>,
     pub(super) reads: Reads,
     pub(super) polls: Polls,
+    pub(super) relay: Relay,
     /// When each lease's time will have passed, while this member leads.
     pub(super) leases: BTreeMap<u64, Time>,
     /// New disks of known machines, that wait to be taken in.
@@ -82,6 +84,7 @@ impl Serving {
             in_log: BTreeMap::new(),
             reads: Reads::new(ctx.random()),
             polls: Polls::default(),
+            relay: Relay::new(ctx.random()),
             leases: BTreeMap::new(),
             newcomers: BTreeMap::new(),
         };
@@ -201,7 +204,7 @@ impl Serving {
                 }
                 let command = Command::Client { id: *id, operation: operation.clone() };
                 if !self.propose(&command, Some(waiter), ctx)? {
-                    retry(request, self.hint().filter(|_| !self.core.leads()), ctx);
+                    self.pass_on(request, ctx);
                 }
                 Ok(())
             }

@@ -59,8 +59,6 @@ pub(super) struct Following {
     pub(super) verified: u64,
     /// It has said so up to here.
     pub(super) told: u64,
-    /// The leader has committed up to here.
-    pub(super) commit: u64,
     /// The last round that it heard of.
     pub(super) round: u64,
     /// A snapshot of which some pages are here.
@@ -271,11 +269,6 @@ impl Core {
     /// Who leads, as far as it knows.
     pub fn leader(&self) -> Option<MemberId> {
         self.leader
-    }
-
-    /// Whether it hears a leader and has all that this one has committed, as far as it knows.
-    pub fn is_current(&self) -> bool {
-        self.leader.is_some() && self.following.commit <= self.commit
     }
 
     /// Whether it leads, as far as it knows.

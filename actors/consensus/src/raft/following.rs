@@ -28,7 +28,6 @@ impl Core {
         turn: &mut Turn<'_>,
     ) {
         self.hear(from, round, turn);
-        self.following.commit = self.following.commit.max(commit);
         if !are_dense(previous, &entries) {
             turn.effects.push(Effect::Mark(mark!("raft.malformed")));
             return;
