@@ -48,8 +48,10 @@ impl Serving {
             ctx.send(reply_to, Reply { call, answer: Answer::Retry { leader: None } });
             return;
         }
-        // A repeated question takes the place of the one before.
-        self.polls.0.retain(|poll| (poll.reply_to, poll.call) != (reply_to, call));
+        // A repeated question waits no longer than the first one.
+        if self.polls.0.iter().any(|poll| (poll.reply_to, poll.call) == (reply_to, call)) {
+            return;
+        }
         if self.polls.0.len() >= self.config.polls {
             ctx.mark(mark!("member.polls_full"));
             ctx.send(reply_to, Reply { call, answer: Answer::Retry { leader: None } });
