@@ -126,7 +126,7 @@ enum Asked {
     /// The lock.
     Lock,
     /// That this lease goes on.
-    Renewal(u64),
+    Renewal(Lease),
     /// That the lock is free again.
     End,
 }
@@ -203,7 +203,7 @@ impl Holder {
             (Asked::Lease, Outcome::Answered(Answer::Done { done: Done::Granted { lease, ttl_ms }, .. })) => {
                 let Config { drift_ppm, planted, .. } = *self.config;
                 self.lease = Some(Lease::granted(lease, ttl_ms, ended.sent, ctx.wall(), drift_ppm, planted));
-                self.state_held(ctx);
+                self.state_held(self.lease, ctx);
                 self.campaign(ctx);
             }
             (Asked::Lock, Outcome::Answered(Answer::Done { done: Done::Transacted { steps, .. }, .. })) => {
@@ -305,37 +305,40 @@ impl Holder {
     }
 
     fn renew(&mut self, ctx: &mut Context<'_, Self>) {
-        if let (Phase::Holding { .. }, Some(Lease { number: lease, .. })) = (self.phase, self.lease) {
-            self.ask(Asked::Renewal(lease), Operation::Renew { lease }, ctx);
+        if let (Phase::Holding { .. }, Some(lease)) = (self.phase, self.lease) {
+            self.ask(Asked::Renewal(lease), Operation::Renew { lease: lease.number }, ctx);
             self.renew_later(ctx);
         }
     }
 
-    fn renewed(&mut self, of: u64, outcome: &Outcome, sent: Time, ctx: &mut Context<'_, Self>) {
-        let (Phase::Holding { token }, Some(lease)) = (self.phase, &mut self.lease) else { return };
+    /// How a renewal ended. What it promises holds even when this holder has stopped to act on the lease.
+    fn renewed(&mut self, mut lease: Lease, outcome: &Outcome, sent: Time, ctx: &mut Context<'_, Self>) {
+        let acts = self.lease.is_some_and(|now| now.number == lease.number);
         match outcome {
-            _ if lease.number != of => {}
             Outcome::Answered(Answer::Done { done: Done::Renewed { .. }, .. }) => {
                 lease.renewed(sent, ctx.wall());
-                self.state_held(ctx);
-                if self.believes(ctx) {
-                    ctx.mark(self.about(mark!("lock.acquired"), token));
-                    self.renew_later(ctx);
+                self.state_held(Some(lease), ctx);
+                if let (Phase::Holding { token }, Some(held), true) = (self.phase, &mut self.lease, acts) {
+                    held.renewed(sent, ctx.wall());
+                    if self.believes(ctx) {
+                        ctx.mark(self.about(mark!("lock.acquired"), token));
+                        self.renew_later(ctx);
+                    }
+                    self.watch_the_clock(ctx);
                 }
-                self.watch_the_clock(ctx);
             }
-            Outcome::Answered(Answer::Refused(Refusal::NoLease)) => {
+            Outcome::Answered(Answer::Refused(Refusal::NoLease)) if acts => {
                 self.lease = None;
                 self.lose(ctx);
             }
-            Outcome::Unknown | Outcome::Unsent => {}
+            Outcome::Answered(Answer::Refused(Refusal::NoLease)) | Outcome::Unknown | Outcome::Unsent => {}
             Outcome::Answered(answer) => panic!("a renewal for {} was answered {answer:?}", self.config.lock),
         }
     }
 
     /// States for how long the service has promised to keep the lease.
-    fn state_held(&self, ctx: &mut Context<'_, Self>) {
-        let Some(lease) = self.lease else { return };
+    fn state_held(&self, lease: Option<Lease>, ctx: &mut Context<'_, Self>) {
+        let Some(lease) = lease else { return };
         let span = nanos(lease.until().since(ctx.now()));
         if span > 0 {
             ctx.mark(mark!("lease.held", lease = lease.number, span = span, drift_ppm = self.config.drift_ppm));
