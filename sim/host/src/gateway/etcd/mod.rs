@@ -1,8 +1,10 @@
 //! etcd: transactions that compare and change, reads at a revision, leases, watches.
 //!
 //! Calls block, each for so long at most as the connection says, and may come from many threads, but not from those
-//! of a runtime: a process that runs on one gives calls to threads and gets answers through a [`Door`](crate::Door). One server is spoken to until it
-//! fails, then the next: a call that failed is not repeated here, because only the caller knows whether it may be.
+//! of a runtime: a process that runs on one gives calls to threads and gets answers through a [`Door`](crate::Door).
+//! One server is spoken to until it fails, then the next: a call that failed is not repeated here, because only the
+//! caller knows whether it may be.
+//!
 //! Needs a server of version 3.4 or later; versions before 3.4.32 and 3.5.14 have known faults of consistency, so
 //! production wants a later one. Progress notifications are not used: before 3.4.25 they could be ahead of events.
 
