@@ -1,5 +1,5 @@
 //! One examination, three engines: our own replicas in the simulator, the same on TCP, and a real etcd of three
-//! servers whose leader is killed on the way.
+//! servers whose leader is killed on the way. Then registers and locks, whose histories the oracles judge.
 //!
 //! Needs the feature `etcd`; without the program `etcd` the tests that need it say that they were skipped.
 
@@ -21,9 +21,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const EXAM: &str = "scenarios/fast/rcs_engines.toml";
+const REGISTERS: &str = "scenarios/fast/rcs_registers.toml";
 /// Nothing here takes longer on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(300);
-/// Revisions after which the examination has begun and is not over: it uses more than a hundred.
+/// Revisions after which a run has begun and is not over: each uses more than a hundred.
 const UNDER_WAY: u64 = 30;
 
 fn stormproof(args: &[&str]) -> Command {
@@ -89,21 +90,29 @@ fn our_own_replicas_pass_on_tcp() {
 
 #[test]
 fn an_etcd_whose_leader_is_killed_on_the_way_passes() {
-    let Some((mut servers, etcd, engine)) = servers("killed") else { return };
-    let before = patiently("an answer", || {
-        etcd.range(&Read { keys: Keys::one("x"), revision: 0, limit: 1, linearizable: true }).ok()
-    })
-    .revision;
-    let mut run = start(&["run", EXAM, "--json", "--real", &engine]);
-    patiently("the examination", || revision(&etcd, "killed").filter(|&now| now >= before + UNDER_WAY));
+    passes_although_the_leader_dies(EXAM, "exam");
+}
+
+#[test]
+fn registers_and_locks_on_an_etcd_whose_leader_is_killed_are_judged_like_ours() {
+    passed(&stormproof(&["run", REGISTERS, "--json"]).output().unwrap());
+    passes_although_the_leader_dies(REGISTERS, "registers");
+}
+
+/// Runs a scenario on three servers of etcd and kills the one that leads when the run is under way.
+fn passes_although_the_leader_dies(scenario: &str, name: &str) {
+    let Some((mut servers, etcd, engine)) = servers(name) else { return };
+    let mut run = start(&["run", scenario, "--json", "--real", &engine]);
+    let first = patiently("a beginning", || revision(&etcd, name));
+    patiently("the middle", || revision(&etcd, name).filter(|&now| now >= first + UNDER_WAY));
     let leader = patiently("a leader", || etcd.leader());
     servers.kill(leader);
-    let killed = patiently("a write after it", || revision(&etcd, "killed"));
+    let killed = patiently("an answer after the kill", || revision(&etcd, name));
     patiently("another leader", || etcd.leader().filter(|&now| now != leader));
     servers.restart(leader);
-    assert!(run.try_wait().unwrap().is_none(), "it went on after revision {killed}");
+    assert!(run.try_wait().unwrap().is_none(), "the run was not over at revision {killed}");
     passed(&run.wait_with_output().unwrap());
-    assert!(patiently("an answer", || revision(&etcd, "killed")) > killed, "it went on after the kill");
+    assert!(patiently("an answer", || revision(&etcd, name)) > killed, "it went on after the kill");
 }
 
 #[test]
