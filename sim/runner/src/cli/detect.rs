@@ -67,6 +67,9 @@ fn show(session: &mut Session<'_, '_>, defect: &DefectInfo, detection: &Detectio
         detection.ranges,
         detection.budget,
     ));
+    if detection.asserted > 0 {
+        session.console.say(format!("  an assertion of the system came first in {} other runs", detection.asserted));
+    }
     if let (Some(median), Some(max)) = (detection.seeds_median, detection.seeds_max) {
         let time = |nanos: Option<u64>| Time(nanos.unwrap_or(0)).to_string();
         let (time_median, time_max) = (time(detection.time_median), time(detection.time_max));

@@ -1,5 +1,6 @@
 //! How soon planted defects are found: the first failing seed in each of several disjoint ranges.
 
+use crate::exit::Exit;
 use crate::registry::Registry;
 use crate::run::{self, Keep};
 use crate::scenario::Scenario;
@@ -27,6 +28,9 @@ pub struct Detection {
     pub missed: u64,
     /// Which oracle, or which other end of a run, came first, and in how many ranges.
     pub first_by: BTreeMap<String, u64>,
+    /// Runs in which an assertion of the system itself came before any oracle. The search went on behind them: such a
+    /// run says nothing of the oracle.
+    pub asserted: u64,
     /// Seeds run until detection, the median and the most; `None` if it was never found.
     pub seeds_median: Option<u64>,
     /// See there.
@@ -68,24 +72,30 @@ pub fn detect(
     Ok(summarise(scenario, &found, ranges, budget))
 }
 
-/// Seeds run until the first failure, and its verdict.
+/// What a range of seeds gave: the seeds run until the first failure and its verdict, and how many runs stopped at an
+/// assertion before.
+type Searched = (Option<(u64, Verdict)>, u64);
+
 fn search(
     scenario: &Scenario,
     registry: &Registry,
     start: u64,
     budget: u64,
-) -> Result<Option<(u64, Verdict)>, PlanError> {
+) -> Result<Searched, PlanError> {
+    let mut asserted = 0;
     for tried in 1..=budget {
         let verdict = run::run(scenario, registry, start + tried - 1, Keep::LITTLE)?.verdict;
-        if verdict.failed() {
-            return Ok(Some((tried, verdict)));
+        if verdict.exit == Exit::Panicked {
+            asserted += 1;
+        } else if verdict.failed() {
+            return Ok((Some((tried, verdict)), asserted));
         }
     }
-    Ok(None)
+    Ok((None, asserted))
 }
 
-fn summarise(scenario: &Scenario, found: &[Option<(u64, Verdict)>], ranges: u64, budget: u64) -> Detection {
-    let hits: Vec<&(u64, Verdict)> = found.iter().flatten().collect();
+fn summarise(scenario: &Scenario, found: &[Searched], ranges: u64, budget: u64) -> Detection {
+    let hits: Vec<&(u64, Verdict)> = found.iter().filter_map(|(hit, _)| hit.as_ref()).collect();
     let mut first_by = BTreeMap::new();
     for (_, verdict) in &hits {
         let by = verdict.oracle.clone().unwrap_or_else(|| verdict.exit.word().to_owned());
@@ -104,6 +114,7 @@ fn summarise(scenario: &Scenario, found: &[Option<(u64, Verdict)>], ranges: u64,
         budget,
         missed: found.len() as u64 - hits.len() as u64,
         first_by,
+        asserted: found.iter().map(|(_, asserted)| asserted).sum(),
         seeds_median: median(&seeds),
         seeds_max: seeds.last().copied(),
         time_median: median(&times),
