@@ -106,3 +106,13 @@ const RARE: [&str; 19] = [
     "wal.tail_cut",
     "watch.compacted",
 ];
+
+#[test]
+#[cfg(feature = "planted")]
+fn storms_find_each_planted_defect_of_the_service() {
+    for (defect, judge) in
+        [("P32", "mutual_exclusion"), ("P33", "watch"), ("P34", "linearization_points"), ("P35", "leases")]
+    {
+        rig(3).finds(defect, judge);
+    }
+}

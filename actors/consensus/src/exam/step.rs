@@ -8,11 +8,16 @@ use contract::Blob;
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Asks, with what was noted before.
+type Asker = dyn Fn(&mut Notes) -> Ask + Send + Sync;
+/// Judges the answer, and notes what later steps need.
+type Judge = dyn Fn(&mut Notes, &Answer) -> Judgement + Send + Sync;
+
 /// A question and the judgement of its answer.
 pub(super) struct Step {
     name: String,
-    ask: Box<dyn Fn(&mut Notes) -> Ask + Send + Sync>,
-    check: Box<dyn Fn(&mut Notes, &Answer) -> Judgement + Send + Sync>,
+    ask: Box<Asker>,
+    check: Box<Judge>,
 }
 
 /// What an answer is worth.

@@ -76,12 +76,7 @@ pub fn detect(
 /// assertion before.
 type Searched = (Option<(u64, Verdict)>, u64);
 
-fn search(
-    scenario: &Scenario,
-    registry: &Registry,
-    start: u64,
-    budget: u64,
-) -> Result<Searched, PlanError> {
+fn search(scenario: &Scenario, registry: &Registry, start: u64, budget: u64) -> Result<Searched, PlanError> {
     let mut asserted = 0;
     for tried in 1..=budget {
         let verdict = run::run(scenario, registry, start + tried - 1, Keep::LITTLE)?.verdict;
