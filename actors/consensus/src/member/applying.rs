@@ -31,10 +31,12 @@ impl Serving {
         let applied = self.store.apply(at.index, &command);
         self.state(&command, &applied, ctx);
         self.note_lease(&applied, ctx);
-        if let Some((term, waiter)) = waiting {
-            self.in_log.remove(&(waiter.id.session, waiter.id.number));
-            let ours = term == at.term;
-            self.answer(waiter, applied.answer.filter(|_| ours), ctx);
+        if let Some((term, waiters)) = waiting {
+            let answer = applied.answer.filter(|_| term == at.term);
+            for waiter in waiters {
+                self.in_log.remove(&(waiter.id.session, waiter.id.number));
+                self.answer(waiter, answer.clone(), ctx);
+            }
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ pub(super) struct Serving {
     /// The log up to here has been applied to the store.
     pub(super) applied: u64,
     /// Proposals of this leadership: by index, the term and who waits for the answer.
-    pub(super) proposals: BTreeMap<u64, (u64, Waiter)>,
+    pub(super) proposals: BTreeMap<u64, (u64, Vec<Waiter>)>,
     /// The operations among them, so that a repeated question does not go into the log again.
     pub(super) in_log: BTreeMap<(u64, u64), u64>,
     pub(super) reads: Reads,
@@ -171,7 +171,7 @@ impl Serving {
         assert!(term <= self.core.term(), "terms never fall");
         let hint = leader.filter(|_| !leads).map(|leader| leader.slot);
         self.in_log.clear();
-        for (_, (_, waiter)) in std::mem::take(&mut self.proposals) {
+        for waiter in std::mem::take(&mut self.proposals).into_values().flat_map(|(_, waiters)| waiters) {
             ctx.send(waiter.reply_to, Reply { call: waiter.call, answer: Answer::Retry { leader: hint } });
         }
         self.leases.clear();
@@ -211,11 +211,15 @@ impl Serving {
         }
     }
 
-    /// A repeated question takes the place of the one that is in the log already.
+    /// A repeated question waits for the entry that is in the log already. One that came by another way waits beside it:
+    /// an answer may be able to go back by one of them only.
     fn joins(&mut self, waiter: Waiter) -> bool {
         let Some(index) = self.in_log.get(&(waiter.id.session, waiter.id.number)) else { return false };
         match self.proposals.get_mut(index) {
-            Some((_, waiting)) => *waiting = waiter,
+            Some((_, waiters)) => {
+                waiters.retain(|other| other.reply_to != waiter.reply_to);
+                waiters.push(waiter);
+            }
             None => return false,
         }
         true
@@ -238,7 +242,7 @@ impl Serving {
             Ok(at) => {
                 if let Some(waiter) = waiter {
                     self.in_log.insert((waiter.id.session, waiter.id.number), at.index);
-                    self.proposals.insert(at.index, (at.term, waiter));
+                    self.proposals.insert(at.index, (at.term, vec![waiter]));
                 }
                 Ok(true)
             }
