@@ -14,8 +14,8 @@ use std::time::Instant;
 
 /// Every file of it plants a defect.
 const NEGATIVE: &str = "scenarios/negative";
-/// The scenario into which the defects of its roles are switched on as well.
-const MAIN: &str = "scenarios/fast/edge_custody.toml";
+/// The scenarios into which the defects of their roles are switched on as well.
+const MAINS: [&str; 2] = ["scenarios/fast/edge_custody.toml", "scenarios/fast/rcs_main.toml"];
 /// Disjoint ranges, and how far apart they begin.
 const RANGES: u64 = 20;
 const APART: u64 = 1_000_000;
@@ -82,26 +82,30 @@ fn once(mut scenario: Scenario) -> Scenario {
     scenario
 }
 
-/// The negative scenarios by name, each as it is and with one strike a fault, and the main one with their defects.
+/// The negative scenarios by name, each as it is and with one strike a fault, and the main ones with their defects.
 fn cases(registry: &Registry) -> Result<Vec<Case>, String> {
     let folder = std::fs::read_dir(NEGATIVE).map_err(|error| format!("cannot read {NEGATIVE}: {error}"))?;
     let mut paths: Vec<_> =
         folder.filter_map(|entry| Some(entry.ok()?.path().to_string_lossy().into_owned())).collect();
     paths.retain(|path| path.ends_with(".toml"));
     paths.sort();
-    let main = std::fs::read_to_string(MAIN).map_err(|error| format!("cannot read {MAIN}: {error}"))?;
+    let mains: Result<Vec<_>, _> =
+        MAINS.into_iter().map(|path| std::fs::read_to_string(path).map(|text| (path, text))).collect();
+    let mains = mains.map_err(|error| format!("cannot read the main scenarios: {error}"))?;
     let mut cases = Vec::new();
     for path in paths {
         let scenario = Scenario::load(&path, registry).map_err(|_| format!("{path} is no scenario of this build"))?;
         let (defect, oracle) =
             (scenario.expect.defect.unwrap_or_default(), scenario.expect.caught_by.unwrap_or_default());
         let switched = format!("[expect]\ndefect = \"{defect}\"\ncaught_by = \"{oracle}\"");
-        let planted = Scenario::parse(MAIN, &main.replace("[expect]", &switched), registry).ok();
         // A defect of other roles changes nothing there.
         let shares = |planted: &Scenario| {
-            planted.groups.iter().all(|group| scenario.groups.iter().any(|other| other.role.name == group.role.name))
+            scenario.groups.iter().all(|group| planted.groups.iter().any(|other| other.role.name == group.role.name))
         };
-        let planted = planted.filter(shares);
+        let switch = |(path, text): &(&str, String)| {
+            Scenario::parse(path, &text.replace("[expect]", &switched), registry).ok().filter(shares)
+        };
+        let planted = mains.iter().find_map(switch);
         cases.push(Case { from: "negative", scenario: scenario.clone() });
         cases.push(Case { from: "once", scenario: once(scenario) });
         if let Some(scenario) = planted {
