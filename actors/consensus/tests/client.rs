@@ -135,6 +135,23 @@ fn a_silent_member_is_left_for_the_next_one_with_the_same_question() {
 }
 
 #[test]
+fn a_silent_leader_is_not_gone_back_to_because_others_name_it() {
+    let mut bench = Bench::new(1);
+    bench.read();
+    let (first, request) = bench.sent();
+    let (leader, other) = ((first + 1) % 3, (first + 2) % 3);
+    let named = || Answer::Retry { leader: Some(leader) };
+    assert!(bench.reply(first, request.call, named()).is_none());
+    assert_eq!(bench.sent().0, leader);
+    bench.poll();
+    assert_eq!(bench.sent().0, other, "the leader was silent");
+    assert!(bench.reply(other, request.call, named()).is_none());
+    assert!(bench.host.take().is_empty(), "it is named, and was silent just now");
+    bench.poll();
+    assert_eq!(bench.sent().0, first);
+}
+
+#[test]
 fn the_named_leader_is_asked_at_once_and_the_next_question_goes_there() {
     let mut bench = Bench::new(1);
     bench.read();

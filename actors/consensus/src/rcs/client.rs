@@ -77,6 +77,10 @@ struct Question {
     attempts: u32,
     /// How often members have named another one since the last wait.
     hops: usize,
+    /// The member that was silent last. Others may name it for ever, if they hear it and this client does not.
+    silent: Option<usize>,
+    /// The member that was asked last has answered that it does not serve.
+    turned_away: bool,
     sent: Time,
     next: Time,
     expires: Option<Time>,
@@ -194,6 +198,7 @@ impl Client {
                 continue;
             }
             question.hops = 0;
+            question.silent = (!question.turned_away).then_some(question.to).or(question.silent);
             self.avoid(question.to);
             self.send(call, &mut question, ctx);
             self.questions.insert(call, question);
@@ -278,8 +283,19 @@ impl Client {
         A::Inbox: From<Reply>,
     {
         let now = ctx.now();
-        let mut question =
-            Question { ticket, kind, ask, to: self.member, attempts: 0, hops: 0, sent: now, next: now, expires };
+        let mut question = Question {
+            ticket,
+            kind,
+            ask,
+            to: self.member,
+            attempts: 0,
+            hops: 0,
+            silent: None,
+            turned_away: false,
+            sent: now,
+            next: now,
+            expires,
+        };
         self.send(call, &mut question, ctx);
         self.questions.insert(call, question);
     }
@@ -290,6 +306,7 @@ impl Client {
         A::Inbox: From<Reply>,
     {
         question.to = self.member;
+        question.turned_away = false;
         question.attempts = question.attempts.saturating_add(1);
         let wait = self.config.retry.wait(question.attempts, ctx.random());
         question.next =
@@ -306,7 +323,8 @@ impl Client {
         let Some(mut question) = self.questions.remove(&call) else { return };
         let named = leader.map(|slot| slot as usize).filter(|slot| *slot < self.config.members.len());
         // Members that name one another would be asked for ever: after as many hops as members the wait is kept.
-        match named.filter(|slot| *slot != question.to && question.hops < self.config.members.len()) {
+        let worth = |slot: &usize| *slot != question.to && Some(*slot) != question.silent;
+        match named.filter(|slot| worth(slot) && question.hops < self.config.members.len()) {
             Some(slot) => {
                 self.member = slot;
                 question.hops += 1;
@@ -314,6 +332,7 @@ impl Client {
             }
             None => {
                 self.avoid(question.to);
+                question.turned_away = true;
                 question.next = ctx.now() + self.config.retry.wait(question.attempts, ctx.random());
             }
         }
